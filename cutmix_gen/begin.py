@@ -1,0 +1,266 @@
+"""Beginning a run, or taking up one that was begun: which configuration, which sources, which numbers."""
+
+from __future__ import annotations
+
+import logging
+from collections import Counter
+from dataclasses import replace
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from cutmix_gen.codecs import best_codec, make_codec, peek
+from cutmix_gen.codecs.modes import DEEP, GRAY
+from cutmix_gen.config import DENSE_LABELS_UP_TO, GenerateConfig
+from cutmix_gen.errors import SetError, UsageError
+from cutmix_gen.manifest import FORMAT_VERSION, Manifest, RunInfo, SetInfo
+from cutmix_gen.plan import Plan, Run
+from cutmix_gen.source import Scan, fingerprint, scan, write_index
+from cutmix_gen.storage import source_path
+
+_log = logging.getLogger(__name__)
+
+_HEADERS = 256
+"""Image headers that decide the automatic settings."""
+
+_LIBRARIES = ("numpy", "pillow", "pyarrow", "simplejpeg", "cykooz.resizer")
+"""Whose releases may change the bytes."""
+
+
+def begin(config: GenerateConfig) -> Run:
+    """Return the run that a configuration stands for: a new one, or one that the set has already.
+
+    Parameters
+    ----------
+    config : GenerateConfig
+        As asked for, `auto` settings and all.
+
+    Raises
+    ------
+    UsageError, SourceError
+        If the configuration fits neither the sources nor the set that is there.
+    SetError
+        If the output folder holds something else than a set.
+    """
+    _check_places(config)
+    manifest = Manifest(config.output)
+    if not manifest.exists():
+        _check_empty(config.output)
+        return _new_set(config, scan(config.source))
+    if config.overwrite:
+        scanned = scan(config.source)
+        resolve(config, scanned)  # whatever is wrong with the new set shows before the old one goes
+        manifest.delete()
+        return _new_set(config, scanned)
+    runs = manifest.runs()
+    if not runs:
+        return _new_set(config, scan(config.source))
+    return _in_set(config, manifest, runs)
+
+
+def resolve(config: GenerateConfig, scanned: Scan) -> GenerateConfig:
+    """Replace the `auto` settings of a configuration by what suits the sources and this machine.
+
+    The mode is that of most of 256 headers drawn by seed; the image format is JPEG where most of them are.
+    """
+    headers = _headers(config, scanned)
+    mode, image_format = config.mode, config.image_format
+    if mode == "auto":
+        kinds = Counter("I;16" if m in DEEP else "L" if m in GRAY else "RGB" for _, m in headers)
+        mode = kinds.most_common(1)[0][0] if kinds else "RGB"
+        if mode == "L" and image_format == "webp":
+            mode = "RGB"  # WebP has no grayscale, and nothing is lost
+    if image_format == "auto":
+        jpegs = sum(file_format == "jpeg" for file_format, _ in headers)
+        image_format = "jpeg" if mode != "I;16" and jpegs > len(headers) / 2 else "png"
+    codec = best_codec() if config.codec == "auto" else config.codec
+    make_codec(codec)
+    dense = config.dense_labels
+    if dense == "auto":
+        dense = "always" if len(scanned.classes) <= DENSE_LABELS_UP_TO else "never"
+    return replace(config, mode=mode, image_format=image_format, codec=codec, dense_labels=dense)
+
+
+def _headers(config: GenerateConfig, scanned: Scan) -> list[tuple[str, str]]:
+    """Return (format, mode) of some images drawn by seed; those that cannot be opened are left out."""
+    rng = np.random.default_rng(np.random.SeedSequence(config.seed, spawn_key=(0,)))  # runs count from 1
+    chosen = rng.choice(len(scanned), min(_HEADERS, len(scanned)), replace=False, shuffle=False)
+    headers = []
+    for number in sorted(chosen.tolist()):
+        try:
+            headers.append(peek(source_path(config.source, scanned.paths[number])))
+        except Exception as error:  # noqa: BLE001  a broken image can raise nearly anything; the run will name it
+            _log.debug("no header of %r: %s", scanned.paths[number], error)
+    return headers
+
+
+def _check_places(config: GenerateConfig) -> None:
+    source, output = config.source.resolve(), config.output.resolve()
+    if source == output or source in output.parents:
+        raise UsageError(
+            f"OUT ({config.output}) lies inside SRC ({config.source}): its files would be taken for sources. "
+            "Give a folder outside."
+        )
+    if output in source.parents and Manifest(output).exists():
+        raise UsageError(
+            f"SRC ({config.source}) lies inside the set OUT ({config.output}). Give a folder of images that is outside."
+        )
+
+
+def _check_empty(output: Path) -> None:
+    if output.exists() and not output.is_dir():
+        raise SetError(f"OUT must be a folder, but {output} is a file.")
+    if output.is_dir() and any(path.name != ".cutmix_gen" for path in output.iterdir()):
+        raise SetError(
+            f"OUT must be a new or empty folder or a set made by cutmix-gen, but {output} holds other files. "
+            "Give another folder."
+        )
+
+
+def _new_set(config: GenerateConfig, scanned: Scan) -> Run:
+    """Begin the first run of a set."""
+    resolved = resolve(config, scanned)
+    manifest = Manifest(config.output)
+    manifest.write_set(
+        SetInfo(
+            format_version=FORMAT_VERSION,
+            shard_format=resolved.format,
+            classes=scanned.classes,
+            mode=resolved.mode,
+            image_format=resolved.image_format,
+            dense_labels=resolved.dense_labels == "always",
+            sources=resolved.num_sources,
+        )
+    )
+    return _add_run(resolved, manifest, scanned, scanned.labels, 1, 0)
+
+
+def _in_set(config: GenerateConfig, manifest: Manifest, runs: list[RunInfo]) -> Run:
+    """Return the run of a set that a configuration describes, or append it."""
+    info = manifest.read_set()
+    same = [run for run in runs if _describes(config, run)]
+    for run in same:
+        if Path(run.source) == config.source.absolute():
+            return _take_up(manifest, run, config.source)
+    scanned = scan(config.source)
+    labels = _labels_in_set(scanned, info, config)
+    for run in same:
+        if run.fingerprint == fingerprint(scanned, labels):
+            return _take_up(manifest, run, config.source)
+    last = runs[-1]
+    if not config.append:
+        raise UsageError(_refusal(config, last))
+    resolved = _appendable(config, info, scanned)
+    return _add_run(resolved, manifest, scanned, labels, last.number + 1, last.first_shard + last.shards)
+
+
+def _config_of(run: RunInfo, output: Path) -> GenerateConfig:
+    return GenerateConfig(source=Path(run.source), output=output, **run.config)
+
+
+def _describes(config: GenerateConfig, run: RunInfo) -> bool:
+    return config.resolved_like(_config_of(run, config.output)).digest() == run.digest
+
+
+def _take_up(manifest: Manifest, run: RunInfo, source: Path) -> Run:
+    manifest.remove_leftovers()
+    make_codec(run.config["codec"])
+    changed = [
+        f"{name} {then} then, {now} now"
+        for name, then in run.versions.items()
+        if (now := _versions().get(name, "not installed")) != then
+    ]
+    if changed:
+        _log.warning(
+            "Libraries have changed since the run began; what is made now may differ in its bytes: %s.", ", ".join(changed)
+        )
+    return Run(manifest.root, run.number, source.absolute())
+
+
+def _refusal(config: GenerateConfig, last: RunInfo) -> str:
+    theirs = _config_of(last, config.output)
+    differences = config.resolved_like(theirs).differences(theirs)
+    what = "; ".join(differences) if differences else f"SRC {last.source} there, {config.source.absolute()} now"
+    return (
+        f"{config.output} holds a set that was made otherwise ({what}). "
+        "Give --append to add to it, --overwrite to replace it, or another folder."
+    )
+
+
+def _labels_in_set(scanned: Scan, info: SetInfo, config: GenerateConfig) -> npt.NDArray[np.int32]:
+    """Return the class of each image by the set's own numbering."""
+    numbers = {name: number for number, name in enumerate(info.classes)}
+    unknown = [name for name in scanned.classes if name not in numbers]
+    if unknown:
+        raise UsageError(
+            f"The set in {config.output} has no class {', '.join(unknown[:5])}{'...' if len(unknown) > 5 else ''}: "
+            "its labels are fixed by the first run. Use another folder for the new classes."
+        )
+    return np.array([numbers[name] for name in scanned.classes], np.int32)[scanned.labels]
+
+
+def _appendable(config: GenerateConfig, info: SetInfo, scanned: Scan) -> GenerateConfig:
+    """Return a configuration resolved to fit a set, or say what does not fit."""
+    dense = "always" if info.dense_labels else "never"
+    fitting = replace(
+        config,
+        mode=info.mode if config.mode == "auto" else config.mode,
+        image_format=info.image_format if config.image_format == "auto" else config.image_format,
+        dense_labels=dense if config.dense_labels == "auto" else config.dense_labels,
+    )
+    for option, have, want in (
+        ("--format", info.shard_format, fitting.format),
+        ("--mode", info.mode, fitting.mode),
+        ("--image-format", info.image_format, fitting.image_format),
+        ("--dense-labels", dense, fitting.dense_labels),
+    ):
+        if have != want:
+            raise UsageError(f"Every sample of a set has one schema: the set in {config.output} has {option} {have}, not {want}.")
+    if fitting.num_sources > info.sources:
+        raise UsageError(
+            f"A label row of the set in {config.output} holds {info.sources} sources, but the strategy mixes "
+            f"{fitting.num_sources}. Use another folder, or a strategy of fewer sources."
+        )
+    return resolve(fitting, scanned)
+
+
+def _add_run(
+    config: GenerateConfig, manifest: Manifest, scanned: Scan, labels: npt.NDArray[np.int32], number: int, shard: int
+) -> Run:
+    manifest.remove_leftovers()
+    plan = Plan(config, len(scanned), number, shard)
+    write_index(scanned, labels, manifest.index_path(number))
+    run = RunInfo(
+        number=number,
+        config=config.identity(),
+        digest=config.digest(),
+        source=str(config.source.absolute()),
+        fingerprint=fingerprint(scanned, labels),
+        num_images=len(scanned),
+        first_shard=shard,
+        shards=plan.num_shards,
+        samples=plan.num_samples,
+        passed_over=scanned.passed_over,
+        versions=_versions(),
+    )
+    if not manifest.add_run(run):
+        there = manifest.read_run(number)
+        if (there.digest, there.fingerprint) != (run.digest, run.fingerprint):
+            raise SetError(
+                f"Another process has just begun a different run in {config.output}. Give --append to add to it, "
+                "or another folder."
+            )
+    return Run(manifest.root, number)
+
+
+def _versions() -> dict[str, str]:
+    """Return the releases of the libraries that have a part in the bytes."""
+    found = {}
+    for name in _LIBRARIES:
+        try:
+            found[name] = version(name)
+        except PackageNotFoundError:
+            continue
+    return found

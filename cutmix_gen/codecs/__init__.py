@@ -1,0 +1,48 @@
+"""Bytes to pixels and back: `pillow` is always there, `turbo` where the libraries of the extra `fast` are."""
+
+from __future__ import annotations
+
+from importlib.util import find_spec
+
+from cutmix_gen.codecs.base import Codec, Decoded, Encoding, Reduce
+from cutmix_gen.codecs.modes import MODES
+from cutmix_gen.codecs.pillow import PillowCodec, peek
+from cutmix_gen.errors import UsageError
+
+__all__ = ["CODECS", "MODES", "Codec", "Decoded", "Encoding", "Reduce", "best_codec", "make_codec", "peek"]
+
+CODECS = {
+    "pillow": (),
+    "turbo": ("simplejpeg", "cykooz_resizer"),
+}
+"""Every codec and the modules beyond the core that it needs."""
+
+
+def best_codec() -> str:
+    """Return the name of the fastest codec whose libraries are installed."""
+    return "turbo" if not _missing("turbo") else "pillow"
+
+
+def make_codec(name: str) -> Codec:
+    """Return a codec by name.
+
+    Raises
+    ------
+    UsageError
+        If its libraries are not installed.
+    """
+    missing = _missing(name)
+    if missing:
+        raise UsageError(
+            f"The codec '{name}' needs {' and '.join(missing)}, not installed here. "
+            'Install them with: pip install "cutmix-gen[fast]" (or make the set with --codec pillow).'
+        )
+    if name == "pillow":
+        return PillowCodec()
+    from cutmix_gen.codecs.turbo import TurboCodec  # noqa: PLC0415  only where its libraries are installed
+
+    return TurboCodec()
+
+
+def _missing(name: str) -> list[str]:
+    return [module for module in CODECS[name] if find_spec(module) is None]

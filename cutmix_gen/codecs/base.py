@@ -1,0 +1,111 @@
+"""What a codec does: bytes to pixels, pixels to another size, pixels to bytes."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import ClassVar
+
+from cutmix_gen.records import Box, Pixels, Size
+
+Reduce = Callable[[Size], int]
+"""From the size of an upright image to the power of two by which decoding may shrink it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Encoding:
+    """How the images of a set are encoded."""
+
+    format: str
+    """`jpeg`, `png` or `webp`."""
+    quality: int
+    """1 to 100; 100 makes WebP lossless, PNG has none."""
+    subsampling: str
+    """Of JPEG's colour: `444`, `422` or `420`."""
+
+    @property
+    def extension(self) -> str:
+        """Ending of a file name, without the dot."""
+        return "jpg" if self.format == "jpeg" else self.format
+
+
+@dataclass(frozen=True, slots=True)
+class Decoded:
+    """A source image in the set's mode, upright."""
+
+    pixels: Pixels
+    """Shrunk by the decoder where it was asked for."""
+    size: Size
+    """Of the upright image before any shrinking."""
+    format: str
+    """`jpeg`, `png`, `webp` or another in lower case."""
+    converted: bool
+    """Whether its own pixel mode was another than the set's, or had transparency."""
+    untouched: bool
+    """Whether the file's bytes, read by any decoder, give just these pixels."""
+
+
+class Codec(ABC):
+    """A way to decode, resize and encode."""
+
+    name: ClassVar[str]
+    """As `--codec` has it."""
+
+    @abstractmethod
+    def decode(self, data: bytes, mode: str, reduce: Reduce) -> Decoded:
+        """Decode an image file in full, turn it upright and convert it to a mode.
+
+        Parameters
+        ----------
+        data : bytes
+            The file.
+        mode : str
+            `RGB`, `L` or `I;16`.
+        reduce : callable
+            Asked with the upright size; JPEG decoding may shrink by the power of two it answers.
+
+        Raises
+        ------
+        Exception
+            Decoders raise nearly anything on a broken file: the caller makes a skip of it.
+        """
+
+    @abstractmethod
+    def resize(self, pixels: Pixels, region: tuple[float, float, float, float], target: Size) -> Pixels:
+        """Resize a region of an image with an antialiased bilinear filter.
+
+        Parameters
+        ----------
+        pixels : (H, W[, C]) ndarray
+        region : (x1, y1, x2, y2)
+            In pixels of the array, fractions allowed.
+        target : Size
+
+        Returns
+        -------
+        (target.height, target.width[, C]) ndarray
+        """
+
+    @abstractmethod
+    def encode(self, pixels: Pixels, encoding: Encoding) -> bytes:
+        """Encode an image; the same pixels give the same bytes."""
+
+    def fit(self, decoded: Decoded, crop: Box, target: Size) -> Pixels:
+        """Return a crop of a decoded image at the target size; without a copy where it has that size already.
+
+        The crop is in pixels of the full-size image, whatever the decoder shrank.
+        """
+        height, width = decoded.pixels.shape[:2]
+        if decoded.size == Size(width, height) == target and crop == Box(0, 0, width, height):
+            return decoded.pixels
+        if decoded.size == Size(width, height) and (crop.width, crop.height) == (target.width, target.height):
+            return decoded.pixels[crop.y1 : crop.y2, crop.x1 : crop.x2]
+        full = decoded.size
+        region = (
+            crop.x1 * width / full.width,
+            crop.y1 * height / full.height,
+            crop.x2 * width / full.width,
+            crop.y2 * height / full.height,
+        )
+        return self.resize(decoded.pixels, region, target)

@@ -1,0 +1,71 @@
+"""From any pixel mode that Pillow opens to one of the three that a set can have."""
+
+from __future__ import annotations
+
+import numpy as np
+from PIL import Image
+
+from cutmix_gen.errors import ImageError
+from cutmix_gen.records import Pixels
+
+MODES = ("RGB", "L", "I;16")
+"""The pixel modes of a set: 8-bit colour, 8-bit grayscale, 16-bit grayscale."""
+
+GRAY = frozenset({"1", "L", "LA", "La"})
+DEEP = frozenset({"I", "I;16", "I;16L", "I;16B", "I;16N"})
+_ALPHA = frozenset({"RGBA", "RGBa", "LA", "La", "PA"})
+
+
+def pixels_of(image: Image.Image, mode: str) -> Pixels:
+    """Return an image's pixels in a set's mode.
+
+    Transparency is laid on white. From 16 to 8 bit the values are scaled (65535 becomes 255), and back likewise,
+    never clipped. Colour becomes gray by the luma of ITU-R 601, as Pillow has it.
+
+    Parameters
+    ----------
+    image : Image
+        Loaded, of any mode.
+    mode : str
+        `RGB`, `L` or `I;16`.
+
+    Raises
+    ------
+    ImageError
+        For floating-point pixels and for integers beyond 16 bit: no range is known from which to scale them.
+    """
+    if image.mode == mode and not has_transparency(image):
+        return np.asarray(image)
+    if image.mode in DEEP or image.mode == "F":
+        deep = _deep_pixels(image)
+        if mode == "I;16":
+            return deep
+        gray = ((deep.astype(np.uint32) * 255 + 32767) // 65535).astype(np.uint8)
+        return gray if mode == "L" else np.repeat(gray[:, :, None], 3, axis=2)
+    flat = _on_white(image) if has_transparency(image) else image
+    if mode == "RGB":
+        return np.asarray(flat.convert("RGB"))
+    gray = np.asarray(flat.convert("L") if flat.mode in GRAY | {"RGB"} else flat.convert("RGB").convert("L"))
+    return gray if mode == "L" else gray.astype(np.uint16) * np.uint16(257)
+
+
+def has_transparency(image: Image.Image) -> bool:
+    """Tell whether an image has an alpha channel or a transparent colour."""
+    return image.mode in _ALPHA or "transparency" in image.info
+
+
+def _deep_pixels(image: Image.Image) -> Pixels:
+    values = np.asarray(image)
+    if image.mode == "F":
+        raise ImageError("floating-point pixels have no range to scale from; convert them to 8 or 16 bit")
+    low, high = int(values.min()), int(values.max())
+    if low < 0 or high > 65535:
+        raise ImageError(f"pixel values from {low} to {high} do not fit 16 bit; convert them to 8 or 16 bit")
+    return values.astype(np.uint16)
+
+
+def _on_white(image: Image.Image) -> Image.Image:
+    rgba = image.convert("RGBA")
+    white = Image.new("RGBA", rgba.size, (255, 255, 255, 255))
+    flat = Image.alpha_composite(white, rgba).convert("RGB")
+    return flat.convert("L") if image.mode in GRAY else flat

@@ -1,0 +1,101 @@
+"""The faster codec of the extra `fast`: simplejpeg for JPEG, cykooz.resizer for sizes, Pillow for the rest."""
+
+from __future__ import annotations
+
+import threading
+from typing import ClassVar
+
+import cykooz_resizer as resizer
+import numpy as np
+import simplejpeg
+
+from cutmix_gen.codecs.base import Decoded, Encoding, Reduce
+from cutmix_gen.codecs.pillow import PillowCodec
+from cutmix_gen.records import Pixels, Size
+
+_COLORSPACE = {"RGB": "RGB", "L": "GRAY"}
+_OWN_MODE = {"YCbCr": "RGB", "RGB": "RGB", "Gray": "L", "GRAY": "L"}
+_EXIF_ZONE = 1 << 16
+"""Where the EXIF block of a JPEG begins at the latest, in bytes: segments before it are far shorter."""
+
+_BILINEAR = resizer.ResizeAlg.convolution(resizer.FilterType.bilinear)
+_local = threading.local()
+
+
+class TurboCodec(PillowCodec):
+    """JPEG through libjpeg-turbo without a detour, resizing with SIMD; the pixels are Pillow's, give or take 1."""
+
+    name: ClassVar[str] = "turbo"
+
+    def decode(self, data: bytes, mode: str, reduce: Reduce) -> Decoded:
+        """Decode a plain JPEG through simplejpeg; leave everything else, and everything odd, to Pillow."""
+        if mode in _COLORSPACE and data[:2] == b"\xff\xd8" and data.find(b"Exif\0\0", 0, _EXIF_ZONE) < 0:
+            try:
+                decoded = _decode_jpeg(data, mode, reduce)
+            except ValueError:
+                decoded = None  # Pillow decides whether the file is broken, so that both codecs skip the same
+            if decoded is not None:
+                return decoded
+        return super().decode(data, mode, reduce)
+
+    def resize(self, pixels: Pixels, region: tuple[float, float, float, float], target: Size) -> Pixels:
+        """Resize as `Codec.resize` says."""
+        kind = resizer.PixelType.U16 if pixels.dtype == np.uint16 else resizer.PixelType.U8
+        if pixels.ndim == 3:
+            kind = resizer.PixelType.U8x3
+        height, width = pixels.shape[:2]
+        x1, y1, x2, y2 = region
+        options = resizer.ResizeOptions(
+            resize_alg=_BILINEAR, use_alpha=False, crop_box=resizer.CropBox(x1, y1, x2 - x1, y2 - y1)
+        )
+        result = resizer.ImageData(target.width, target.height, kind)
+        _resizer().resize(resizer.ImageData(width, height, kind, pixels.tobytes()), result, options)
+        shape = (target.height, target.width, *pixels.shape[2:])
+        resized: Pixels = np.frombuffer(result.get_buffer(), pixels.dtype).reshape(shape)
+        return resized
+
+    def encode(self, pixels: Pixels, encoding: Encoding) -> bytes:
+        """Encode as `Codec.encode` says."""
+        if encoding.format != "jpeg":
+            return super().encode(pixels, encoding)
+        gray = pixels.ndim == 2
+        data: bytes = simplejpeg.encode_jpeg(
+            np.ascontiguousarray(pixels[:, :, None] if gray else pixels),
+            quality=encoding.quality,
+            colorspace="GRAY" if gray else "RGB",
+            colorsubsampling="Gray" if gray else encoding.subsampling,
+            fastdct=False,
+        )
+        return data
+
+
+def _decode_jpeg(data: bytes, mode: str, reduce: Reduce) -> Decoded | None:
+    height, width, colorspace, _ = simplejpeg.decode_jpeg_header(data)
+    own_mode = _OWN_MODE.get(colorspace)
+    if own_mode is None:
+        return None
+    factor = reduce(Size(width, height))
+    pixels = simplejpeg.decode_jpeg(
+        data,
+        colorspace=_COLORSPACE[mode],
+        fastdct=False,
+        fastupsample=False,
+        min_height=-(-height // factor) if factor > 1 else 0,
+        min_width=-(-width // factor) if factor > 1 else 0,
+        min_factor=factor,
+    )
+    converted = own_mode != mode
+    return Decoded(
+        pixels=pixels if mode == "RGB" else pixels[:, :, 0],
+        size=Size(width, height),
+        format="jpeg",
+        converted=converted,
+        untouched=not converted,
+    )
+
+
+def _resizer() -> resizer.Resizer:
+    """Return this thread's resizer: it keeps buffers, and two threads must not share them."""
+    if not hasattr(_local, "resizer"):
+        _local.resizer = resizer.Resizer()
+    return _local.resizer

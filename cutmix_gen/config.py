@@ -1,0 +1,299 @@
+"""The configuration of a run: every option of `generate` once, checked at the edge, with a digest as its identity."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+from collections.abc import Collection
+from dataclasses import dataclass, field, fields, replace
+from pathlib import Path
+from typing import Any
+
+from joblib import cpu_count
+
+from cutmix_gen.codecs import CODECS, MODES, Encoding
+from cutmix_gen.errors import UsageError
+from cutmix_gen.geometry import FITS
+from cutmix_gen.masks import STRATEGIES, LamLaw, WeightedStrategy, parse_strategies
+from cutmix_gen.pairing import PAIRINGS
+from cutmix_gen.records import Size
+from cutmix_gen.shards import SHARD_FORMATS
+
+BACKENDS = ("serial", "loky", "threading")
+"""The engines that run tasks."""
+
+DENSE_LABELS_UP_TO = 1000
+"""Classes up to which `--dense-labels auto` writes dense vectors: 4 KB a sample."""
+
+_AUTO = "auto"
+_AUTO_FIELDS = ("mode", "image_format", "codec", "dense_labels")
+
+
+def _option(
+    default: Any,
+    text: str,
+    *,
+    choices: Collection[str] | None = None,
+    metavar: str | None = None,
+    flag: str | None = None,
+    identity: bool = True,
+) -> Any:
+    """Declare an option.
+
+    The command line makes its option of it, and the digest takes the field in if it decides about the bytes
+    (`identity`).
+    """
+    metadata = {"help": text, "choices": choices, "metavar": metavar, "flag": flag, "identity": identity}
+    return field(default=default, metadata=metadata)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GenerateConfig:
+    """What `generate` is asked to make. Every field but the first two is an option of the command line.
+
+    Raises
+    ------
+    UsageError
+        If a value does not exist or two values do not fit together.
+    """
+
+    source: Path
+    """The folder whose first-level sub-folders are the classes."""
+    output: Path
+    """The folder of the set."""
+
+    format: str = _option("parquet", "Shard format.", choices=tuple(SHARD_FORMATS))
+    copies: float | None = _option(
+        None, "CutMix samples per source image; 0.5 makes one of every second image.  [default: 1]", metavar="FLOAT"
+    )
+    num_samples: int | None = _option(
+        None, "CutMix samples in all, instead of --copies.", metavar="INT"
+    )
+    originals: bool = _option(
+        True, "Write the originals too, in the same schema, with one-hot labels.", flag="--originals/--no-originals"
+    )
+    strategy: tuple[str, ...] = _option(
+        ("cutmix",),
+        f"Way of mixing: {', '.join(STRATEGIES)}. May be repeated; a sample's strategy is drawn by weight.",
+        metavar="NAME[:WEIGHT]",
+    )
+    alpha: float = _option(1.0, "The share of the base is drawn from Beta(alpha, alpha).", metavar="FLOAT")
+    mix_option: tuple[str, ...] = _option(
+        (), "A strategy's own parameter, e.g. grid=4 for patches. May be repeated.", metavar="KEY=VALUE"
+    )
+    pairing: str = _option("random", "Who is mixed with whom.", choices=tuple(PAIRINGS))
+    size: str = _option(
+        "keep",
+        "Size of every image. keep: the base image's own size, the donor fitted to cover it.",
+        metavar="keep|N|WxH",
+    )
+    fit: str = _option("center-crop", "How an image reaches the size.", choices=tuple(FITS))
+    hflip: float = _option(0.0, "Probability with which each image is mirrored before mixing.", metavar="P")
+    mode: str = _option(
+        _AUTO,
+        "One pixel mode for the whole set. auto keeps a grayscale or 16-bit set as it is.",
+        choices=(_AUTO, *MODES),
+    )
+    image_format: str = _option(
+        _AUTO,
+        "One image format for the whole set. auto: JPEG where most sources are JPEG, else PNG.",
+        choices=(_AUTO, "jpeg", "png", "webp"),
+    )
+    quality: int = _option(95, "Of JPEG and WebP, 1 to 100; 100 makes WebP lossless.", metavar="INT")
+    subsampling: str = _option("444", "Of JPEG's colour.", choices=("444", "422", "420"))
+    label_smoothing: float = _option(
+        0.0, "Share of the dense label that is spread over all classes.", metavar="FLOAT"
+    )
+    dense_labels: str = _option(
+        _AUTO,
+        f"Write a vector of all classes with each sample. auto: up to {DENSE_LABELS_UP_TO:,} classes.",
+        choices=(_AUTO, "always", "never"),
+    )
+    split: str = _option("train", "Name of the split in file names and card.", metavar="NAME")
+    shard_size: int = _option(
+        1000, "Samples a shard at most; a small set is cut finer so that every core has work.", metavar="INT"
+    )
+    seed: int = _option(0, "Start of every random draw.", metavar="INT")
+    jobs: int | None = _option(
+        None, "Processes to work with.  [default: usable cores]", metavar="INT", flag="-j/--jobs", identity=False
+    )
+    backend: str = _option("loky", "Engine that runs the tasks.", choices=BACKENDS, identity=False)
+    slice: str | None = _option(
+        None, "Make only every Nth task, the Ith first (I from 0): one process of several.", metavar="I/N",
+        identity=False,
+    )
+    codec: str = _option(
+        _AUTO,
+        "auto: turbo where the faster libraries of the extra `fast` are installed.",
+        choices=(_AUTO, *CODECS),
+    )
+    max_failures: str = _option(
+        "1%", "Stop when more sources than this are unreadable.", metavar="N|P%", identity=False
+    )
+    append: bool = _option(False, "Add a run to a set that is there.", flag="--append", identity=False)
+    overwrite: bool = _option(False, "Replace a set that is there.", flag="--overwrite", identity=False)
+
+    def __post_init__(self) -> None:
+        for name in ("source", "output"):
+            object.__setattr__(self, name, Path(getattr(self, name)))
+        for name in ("strategy", "mix_option"):
+            value = getattr(self, name)
+            object.__setattr__(self, name, (value,) if isinstance(value, str) else tuple(value))
+        for name in ("copies", "alpha", "hflip", "label_smoothing"):
+            value = getattr(self, name)
+            object.__setattr__(self, name, None if value is None else float(value))  # 1 and 1.0 are one identity
+        object.__setattr__(self, "size", _canonical_size(self.size))
+        object.__setattr__(self, "max_failures", str(self.max_failures))
+        self._check_choices()
+        self._check_numbers()
+        self._check_together()
+        parse_strategies(self.strategy, self.mix_option)
+        self.allowed_failures(1)
+        self.slice_of_tasks()
+
+    def _check_choices(self) -> None:
+        for item in fields(self):
+            choices = item.metadata.get("choices")
+            value = getattr(self, item.name)
+            if choices and value not in choices:
+                raise UsageError(f"{_flag(item.name)} must be one of {', '.join(choices)}, but it is '{value}'.")
+
+    def _check_numbers(self) -> None:
+        copies = 1.0 if self.copies is None else self.copies
+        for name, ok, expected in (
+            ("copies", math.isfinite(copies) and copies >= 0, "a number from 0 up"),
+            ("num_samples", self.num_samples is None or self.num_samples >= 0, "a whole number from 0 up"),
+            ("alpha", math.isfinite(self.alpha) and self.alpha > 0, "a number above 0"),
+            ("hflip", 0 <= self.hflip <= 1, "a probability from 0 to 1"),
+            ("quality", 1 <= self.quality <= 100, "a whole number from 1 to 100"),
+            ("label_smoothing", 0 <= self.label_smoothing < 1, "a number from 0 to below 1"),
+            ("shard_size", self.shard_size >= 3, "at least 3, so that every image of a shard has a partner"),
+            ("seed", 0 <= self.seed < 2**63, "a whole number from 0 to 2^63 - 1"),
+            ("jobs", self.jobs is None or self.jobs >= 1, "at least 1"),
+        ):
+            if not ok:
+                raise UsageError(f"{_flag(name)} must be {expected}, but it is {getattr(self, name)}.")
+        if not self.split or not all(char.isascii() and (char.isalnum() or char in "_.") for char in self.split):
+            raise UsageError(
+                f"--split must be a name of letters, digits, '_' and '.', but it is '{self.split}'. "
+                "It becomes part of file names, e.g. train."
+            )
+
+    def _check_together(self) -> None:
+        if self.copies is not None and self.num_samples is not None:
+            raise UsageError("--copies and --num-samples both say how many samples to make. Give one of them.")
+        if self.append and self.overwrite:
+            raise UsageError("--append adds to a set, --overwrite replaces it. Give one of them.")
+        if not self.originals and self.mixed_samples(10**6) == 0:
+            raise UsageError("There is nothing to make: --no-originals, and no CutMix sample is asked for.")
+        if self.mode == "I;16" and self.image_format in ("jpeg", "webp"):
+            raise UsageError(f"{self.image_format} cannot hold 16-bit pixels. Give --image-format png or --mode L.")
+        if self.mode == "L" and self.image_format == "webp":
+            raise UsageError("WebP has no grayscale. Give --image-format png or jpeg, or --mode RGB.")
+
+    @property
+    def target(self) -> Size | None:
+        """The size of every image, or None where each keeps its own."""
+        if self.size == "keep":
+            return None
+        width, height = self.size.split("x")
+        return Size(int(width), int(height))
+
+    @property
+    def encoding(self) -> Encoding:
+        """How images are encoded; of a resolved configuration."""
+        return Encoding(self.image_format, self.quality, self.subsampling)
+
+    @property
+    def law(self) -> LamLaw:
+        """The law of lam."""
+        return LamLaw(self.alpha)
+
+    def strategies(self) -> list[WeightedStrategy]:
+        """Return the strategies with their probabilities."""
+        return parse_strategies(self.strategy, self.mix_option)
+
+    @property
+    def num_sources(self) -> int:
+        """Images that one label row has to hold at least: 2, or more where a strategy mixes more."""
+        return max(2, *(strategy.sources for strategy, _ in self.strategies()))
+
+    def mixed_samples(self, num_images: int) -> int:
+        """Return how many CutMix samples are to be made of so many source images."""
+        if self.num_samples is not None:
+            return self.num_samples
+        return round((1.0 if self.copies is None else self.copies) * num_images)
+
+    def allowed_failures(self, num_images: int) -> int:
+        """Return how many of so many sources may be unreadable."""
+        text = self.max_failures.strip()
+        try:
+            if text.endswith("%"):
+                share = float(text[:-1])
+                if 0 <= share <= 100:
+                    return int(num_images * share / 100)
+            elif int(text) >= 0:
+                return int(text)
+        except ValueError:
+            pass  # the one message below serves every wrong form
+        raise UsageError(f"--max-failures must be a count or a percentage like 1%, but it is '{text}'.")
+
+    def slice_of_tasks(self) -> tuple[int, int]:
+        """Return (I, N): of all tasks this process makes those whose number is I modulo N."""
+        if self.slice is None:
+            return 0, 1
+        first, _, count = self.slice.partition("/")
+        if first.isdigit() and count.isdigit() and int(first) < int(count):
+            return int(first), int(count)
+        raise UsageError(f"--slice must be I/N with I from 0 to N - 1, e.g. 0/4, but it is '{self.slice}'.")
+
+    def worker_count(self) -> int:
+        """Return how many processes to work with: `--jobs`, or the cores that this process may use."""
+        return self.jobs or cpu_count()
+
+    def identity(self) -> dict[str, Any]:
+        """Return what decides about the bytes, as plain JSON values."""
+        values = {item.name: getattr(self, item.name) for item in fields(self) if item.metadata.get("identity")}
+        if self.num_samples is None and self.copies is None:
+            values["copies"] = 1.0
+        return {name: list(value) if isinstance(value, tuple) else value for name, value in values.items()}
+
+    def digest(self) -> str:
+        """Return the SHA-256 of the identity, in hexadecimal."""
+        return hashlib.sha256(json.dumps(self.identity(), sort_keys=True).encode()).hexdigest()
+
+    def resolved_like(self, other: GenerateConfig) -> GenerateConfig:
+        """Return this configuration with its `auto` settings replaced by those of a resolved one."""
+        values = {name: getattr(other, name) for name in _AUTO_FIELDS if getattr(self, name) == _AUTO}
+        return replace(self, **values)
+
+    def differences(self, other: GenerateConfig) -> list[str]:
+        """Return a text for each setting that decides about the bytes and is another one in `other`."""
+        mine, theirs = self.identity(), other.identity()
+        return [
+            f"{_flag(name)} {_show(theirs[name])} there, {_show(mine[name])} now"
+            for name in mine
+            if mine[name] != theirs[name]
+        ]
+
+
+def _show(value: Any) -> str:
+    return " ".join(map(str, value)) or "none" if isinstance(value, list) else str(value)
+
+
+def _flag(name: str) -> str:
+    return "--" + name.replace("_", "-")
+
+
+def _canonical_size(text: str | int) -> str:
+    if text == "keep":
+        return "keep"
+    width, x, height = str(text).lower().partition("x")
+    if width.isdigit() and (height.isdigit() or not x):
+        target = Size(int(width), int(height or width))
+        if 1 <= min(target.width, target.height) and 2 <= target.area and max(target.width, target.height) <= 16384:
+            return f"{target.width}x{target.height}"
+    raise UsageError(
+        f"--size must be keep, a side like 224, or WIDTHxHEIGHT like 320x240 (up to 16384), but it is '{text}'."
+    )

@@ -1,0 +1,85 @@
+"""What is in a set, from its commit records alone."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from cutmix_gen.manifest import Manifest, RunInfo
+from cutmix_gen.records import Skip
+from cutmix_gen.tally import Tally
+
+
+@dataclass(frozen=True, slots=True)
+class ClassWeight:
+    """The label mass of one class."""
+
+    name: str
+    original: float
+    synthetic: float
+
+
+@dataclass(frozen=True, slots=True)
+class SampleCounts:
+    """Samples by kind."""
+
+    original: int
+    synthetic: int
+    total: int
+
+
+@dataclass(frozen=True, slots=True)
+class Description:
+    """What is in a set."""
+
+    format: str
+    mode: str
+    image_format: str
+    classes: list[str]
+    num_classes: int
+    runs: list[RunInfo]
+    shards: int
+    planned_shards: int
+    """Of all runs; more than `shards` while a run is not finished."""
+    bytes: int
+    samples: SampleCounts
+    class_weight: list[ClassWeight]
+    lam_histogram: list[int]
+    """Mixed samples by realised lam, in equal bins over [0, 1]."""
+    strategies: dict[str, int]
+    converted: int
+    """Source images that had another pixel mode than the set."""
+    skipped: list[Skip]
+
+
+def describe(output: Path) -> Description:
+    """Return what is in a set, read from its records and not from its shards.
+
+    Raises
+    ------
+    SetError
+        If there is no set.
+    """
+    manifest = Manifest(output)
+    info, runs = manifest.read_set(), manifest.runs()
+    tally = Tally(len(info.classes))
+    for record in manifest.records():
+        tally.add(record)
+    masses = zip(info.classes, *(tally.class_weight[kind].tolist() for kind in ("original", "cutmix")), strict=True)
+    return Description(
+        format=info.shard_format,
+        mode=info.mode,
+        image_format=info.image_format,
+        classes=list(info.classes),
+        num_classes=len(info.classes),
+        runs=runs,
+        shards=tally.shards,
+        planned_shards=sum(run.shards for run in runs),
+        bytes=tally.bytes,
+        samples=SampleCounts(tally.samples["original"], tally.samples["cutmix"], tally.total),
+        class_weight=[ClassWeight(name, round(one, 3), round(two, 3)) for name, one, two in masses],
+        lam_histogram=tally.lam_histogram.tolist(),
+        strategies=dict(sorted(tally.strategies.items())),
+        converted=tally.converted,
+        skipped=tally.skipped,
+    )

@@ -1,0 +1,46 @@
+"""The errors of this program: one base class, and a subclass for each exit code that a command can end with."""
+
+from __future__ import annotations
+
+
+class CutMixGenError(Exception):
+    """Base of all errors that this program raises on purpose.
+
+    Its text is one message for a person: what was expected, what was found, where, and what to do.
+    """
+
+    exit_code = 1
+
+
+class UsageError(CutMixGenError):
+    """The command or the configuration asks for something that does not exist or does not fit together."""
+
+    exit_code = 2
+
+
+class SourceError(CutMixGenError):
+    """The folder of source images is not laid out as it has to be."""
+
+    exit_code = 2
+
+
+class ImageError(CutMixGenError):
+    """One image cannot be read; the run goes on without it and counts it."""
+
+
+class SetError(CutMixGenError):
+    """The output folder holds something else than what the command expects, or is damaged."""
+
+
+class TooManyFailuresError(CutMixGenError):
+    """More sources turned out unreadable than `--max-failures` allows."""
+
+
+class WorkerError(CutMixGenError):
+    """Worker processes keep dying."""
+
+
+class InterruptedRunError(CutMixGenError):
+    """The run was stopped from outside; what is committed stays, and the same command goes on from there."""
+
+    exit_code = 130

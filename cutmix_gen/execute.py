@@ -1,0 +1,91 @@
+"""Running tasks on an engine: one small interface, an unordered stream of results."""
+
+from __future__ import annotations
+
+import signal
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import closing
+from functools import cache
+from typing import TypeVar
+
+from cutmix_gen.errors import WorkerError
+
+Result = TypeVar("Result")
+
+_ATTEMPTS = 3
+"""How often the tasks of dead workers are tried again before the run gives up."""
+
+
+def run_tasks(
+    function: Callable[[int], Result], tasks: Sequence[int], backend: str, jobs: int
+) -> Iterator[Result]:
+    """Call a function with each task number, and give the results as they come, in no order.
+
+    A worker process that dies (killed for its memory, say) costs only time: the tasks without a result are given to
+    new workers.
+
+    Parameters
+    ----------
+    function : callable
+        Importable by the workers, or a `functools.partial` of such a one; small, since it travels to them.
+    tasks : sequence of int
+    backend : str
+        `serial`, `loky` or `threading`.
+    jobs : int
+        Workers.
+
+    Raises
+    ------
+    WorkerError
+        If workers keep dying.
+    """
+    if backend == "serial" or jobs == 1 or len(tasks) <= 1:
+        yield from map(function, tasks)
+        return
+    # Imported here: starting the program to print its help or a set's facts takes no engine.
+    from joblib.externals.loky.process_executor import TerminatedWorkerError  # noqa: PLC0415
+
+    done: set[int] = set()
+    attempts = 0
+    while len(done) < len(tasks):
+        remaining = [task for task in tasks if task not in done]
+        try:
+            with closing(_parallel(function, remaining, backend, jobs)) as results:
+                for task, result in results:
+                    done.add(task)
+                    attempts = 0
+                    yield result
+        except TerminatedWorkerError as error:
+            attempts += 1
+            if attempts == _ATTEMPTS:
+                raise WorkerError(
+                    f"A worker process died {_ATTEMPTS} times in a row (out of memory?) with {len(remaining)} tasks "
+                    "still to do. What is committed stays; go on with the same command and fewer --jobs."
+                ) from error
+
+
+def _parallel(
+    function: Callable[[int], Result], tasks: list[int], backend: str, jobs: int
+) -> Iterator[tuple[int, Result]]:
+    from joblib import Parallel, delayed  # noqa: PLC0415  see run_tasks
+
+    parallel = Parallel(n_jobs=jobs, backend=backend, return_as="generator_unordered", batch_size=1)
+    results: Iterator[tuple[int, Result]] = parallel(
+        delayed(_call)(function, task, backend == "loky") for task in tasks
+    )
+    return results
+
+
+def _call(function: Callable[[int], Result], task: int, own_process: bool) -> tuple[int, Result]:
+    _prepare_worker(own_process)
+    return task, function(task)
+
+
+@cache
+def _prepare_worker(own_process: bool) -> None:
+    """Set a worker up at its first task: one thread for Arrow; Ctrl-C is the parent's to handle."""
+    import pyarrow as pa  # noqa: PLC0415  see run_tasks
+
+    pa.set_cpu_count(1)
+    if own_process:
+        signal.signal(signal.SIGINT, signal.SIG_IGN)

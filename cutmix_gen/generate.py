@@ -1,0 +1,150 @@
+"""Making a set: begin or take up a run, have its tasks done, close it."""
+
+from __future__ import annotations
+
+import time
+from functools import partial
+from pathlib import Path
+from typing import Protocol
+
+from cutmix_gen.begin import begin
+from cutmix_gen.card import write_card
+from cutmix_gen.config import GenerateConfig
+from cutmix_gen.errors import TooManyFailuresError
+from cutmix_gen.execute import run_tasks
+from cutmix_gen.manifest import Manifest
+from cutmix_gen.plan import Run, open_run
+from cutmix_gen.produce import produce
+from cutmix_gen.records import Report, ShardRecord
+from cutmix_gen.tally import Tally
+
+
+class Progress(Protocol):
+    """Who wants to know how a run comes along."""
+
+    def begin(self, run: Run, done: Tally) -> None:
+        """Take note of the run, and of what it has already."""
+
+    def add(self, record: ShardRecord) -> None:
+        """Take note of a new shard."""
+
+
+def generate(config: GenerateConfig, progress: Progress | None = None) -> Report:
+    """Make a set as a configuration describes it, or go on where an earlier call stopped.
+
+    Parameters
+    ----------
+    config : GenerateConfig
+    progress : Progress, optional
+
+    Returns
+    -------
+    Report
+        What the run holds now and what this call added.
+
+    Raises
+    ------
+    UsageError, SourceError
+        If the configuration does not fit the sources or the set that is there.
+    SetError
+        If the output folder holds something else.
+    TooManyFailuresError
+        If more sources are unreadable than the configuration allows.
+    WorkerError
+        If worker processes keep dying.
+    """
+    started = time.monotonic()
+    run = begin(config)
+    all_of_it, new = Tally(len(run.set.classes)), Tally(len(run.set.classes))
+    done = _committed(run, all_of_it)
+    tasks = _remaining(run, done, config)
+    if progress:
+        progress.begin(run, all_of_it)
+    work = partial(_work, config.output, run.info.number, run.config.source, run.identity)
+    allowed = config.allowed_failures(run.info.num_images)
+    _check_failures(all_of_it, allowed)
+    for records in run_tasks(work, tasks, config.backend, config.worker_count()):
+        for record in records:
+            if record.shard not in done:
+                all_of_it.add(record)
+                new.add(record)
+                if progress:
+                    progress.add(record)
+        _check_failures(all_of_it, allowed)
+    complete = all_of_it.shards == run.info.shards or run.info.shards == len(_committed(run))
+    if complete:
+        finalize(config.output)
+    return Report(
+        samples=all_of_it.total,
+        shards=all_of_it.shards,
+        bytes=all_of_it.bytes,
+        new_samples=new.total,
+        new_shards=new.shards,
+        new_bytes=new.bytes,
+        seconds=time.monotonic() - started,
+        converted=all_of_it.converted,
+        skipped=all_of_it.skipped,
+        complete=complete,
+    )
+
+
+def finalize(output: Path) -> list[int]:
+    """Close a set: write its card if every shard of every run is there.
+
+    Returns
+    -------
+    list of int
+        The numbers of the shards that are missing; the card is written only if there are none.
+
+    Raises
+    ------
+    SetError
+        If there is no set.
+    """
+    manifest = Manifest(output)
+    manifest.read_set()
+    missing = [
+        shard
+        for run in manifest.runs()
+        for shard in range(run.first_shard, run.first_shard + run.shards)
+        if manifest.record(shard) is None
+    ]
+    if not missing:
+        write_card(manifest)
+    return missing
+
+
+def _work(output: Path, number: int, source: Path, identity: str, task: int) -> list[ShardRecord]:
+    return produce(open_run(output, number, source, identity), task)
+
+
+def _committed(run: Run, tally: Tally | None = None) -> set[int]:
+    """Return the shards of a run that are committed, and add their records to a tally."""
+    shards = set()
+    for shard in range(run.info.first_shard, run.info.first_shard + run.info.shards):
+        record = run.manifest.record(shard)
+        if record is not None:
+            shards.add(shard)
+            if tally is not None:
+                tally.add(record)
+    return shards
+
+
+def _remaining(run: Run, done: set[int], config: GenerateConfig) -> list[int]:
+    """Return the tasks of this slice that have a shard to make."""
+    first, count = config.slice_of_tasks()
+    return [
+        task
+        for task in range(first, run.plan.num_blocks, count)
+        if any(shard.number not in done for shard in run.plan.task(task).shards)
+    ]
+
+
+def _check_failures(tally: Tally, allowed: int) -> None:
+    skipped = tally.skipped
+    if len(skipped) > allowed:
+        first = "".join(f"\n  {skip.path}: {skip.reason}" for skip in skipped[:5])
+        raise TooManyFailuresError(
+            f"{len(skipped)} sources could not be used, more than --max-failures allows ({allowed}). The first ones:"
+            f"{first}\nMend or remove them, or allow more with --max-failures; what is committed stays."
+        )

@@ -1,0 +1,219 @@
+"""The files that describe a set: what it is, the runs that made it, and a commit record for each shard."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, TypeVar
+
+from cutmix_gen.config import GenerateConfig
+from cutmix_gen.errors import SetError
+from cutmix_gen.records import RowSchema, ShardRecord, Skip
+from cutmix_gen.storage import put_bytes, put_new, remove_leftovers
+
+T = TypeVar("T")
+
+FORMAT_VERSION = 1
+"""Of everything under `.cutmix_gen`; a program that finds a higher one refuses to touch the set."""
+
+_RECORD_NAME = re.compile(r"\d{6,}\.json")
+_RUN_NAME = re.compile(r"\d{4,}\.json")
+_SHARD_NAME = re.compile(r"[A-Za-z0-9_.]+-\d{6,}\.(parquet|tar)")
+
+
+@dataclass(frozen=True, slots=True)
+class SetInfo:
+    """What all runs of a set have in common: `dataset.json`."""
+
+    format_version: int
+    shard_format: str
+    classes: tuple[str, ...]
+    mode: str
+    """`RGB`, `L` or `I;16`."""
+    image_format: str
+    dense_labels: bool
+    sources: int
+    """How many sources a label row holds."""
+
+    @property
+    def schema(self) -> RowSchema:
+        """What the rows of the set's shards look like."""
+        extension = "jpg" if self.image_format == "jpeg" else self.image_format
+        return RowSchema(self.classes, self.sources, self.dense_labels, extension)
+
+
+@dataclass(frozen=True, slots=True)
+class RunInfo:
+    """One run of `generate`: `runs/0001.json`."""
+
+    number: int
+    """From 1."""
+    config: dict[str, Any]
+    """The resolved configuration's identity: every setting that decides about the bytes."""
+    digest: str
+    """Of the configuration."""
+    source: str
+    """The folder that was scanned."""
+    fingerprint: str
+    """Of the sources: SHA-256 over paths, classes and sizes."""
+    num_images: int
+    first_shard: int
+    shards: int
+    samples: int
+    """Planned; a skip makes one less."""
+    passed_over: dict[str, int]
+    """What the scan left out: reason to count."""
+    versions: dict[str, str]
+    """Libraries whose code decides about the bytes."""
+
+
+class Manifest:
+    """The description of the set in one folder.
+
+    Parameters
+    ----------
+    root : Path
+        The folder of the set; it need not exist yet.
+    """
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+        self._home = root / ".cutmix_gen"
+
+    def exists(self) -> bool:
+        """Tell whether the folder holds a set."""
+        return (self._home / "dataset.json").is_file()
+
+    def read_set(self) -> SetInfo:
+        """Read what the set is.
+
+        Raises
+        ------
+        SetError
+            If there is no set, or one that this version cannot read.
+        """
+        path = self._home / "dataset.json"
+        if not path.is_file():
+            raise SetError(
+                f"{self.root} must be a set made by `cutmix-gen generate`, but it has no {path.relative_to(self.root)}."
+            )
+        facts = _read_json(path)
+        if facts.get("format_version") != FORMAT_VERSION:
+            raise SetError(
+                f"{path} has format version {facts.get('format_version')}, this program reads {FORMAT_VERSION}. "
+                "Use the version of cutmix-gen that made the set, or a newer one."
+            )
+        return _from_json(SetInfo, path, facts | {"classes": tuple(facts.get("classes", ()))})
+
+    def write_set(self, info: SetInfo) -> None:
+        """Write what the set is."""
+        put_bytes(self._home / "dataset.json", _pretty(asdict(info)))
+
+    def index_path(self, run: int) -> Path:
+        """Return where the source index of a run lies."""
+        return self._home / "runs" / f"{run:04d}.arrow"
+
+    def runs(self) -> list[RunInfo]:
+        """Read all runs, in their order."""
+        folder = self._home / "runs"
+        names = sorted(path for path in folder.glob("*.json") if _RUN_NAME.fullmatch(path.name))
+        return [_from_json(RunInfo, path, _read_json(path)) for path in names]
+
+    def read_run(self, number: int) -> RunInfo:
+        """Read one run."""
+        path = self._home / "runs" / f"{number:04d}.json"
+        return _from_json(RunInfo, path, _read_json(path))
+
+    def add_run(self, info: RunInfo) -> bool:
+        """Write a new run; return False if another process has written one of this number meanwhile."""
+        return put_new(self._home / "runs" / f"{info.number:04d}.json", _pretty(asdict(info)))
+
+    def record_path(self, shard: int) -> Path:
+        """Return where the commit record of a shard lies."""
+        return self._home / "shards" / f"{shard:06d}.json"
+
+    def commit(self, record: ShardRecord) -> None:
+        """Write the commit record of a shard: from now on the shard exists."""
+        put_bytes(self.record_path(record.shard), json.dumps(asdict(record), separators=(",", ":")).encode() + b"\n")
+
+    def record(self, shard: int) -> ShardRecord | None:
+        """Return the valid commit record of a shard, None where there is none.
+
+        A record is valid when its shard file is there with the size on record.
+        """
+        path = self.record_path(shard)
+        try:
+            record = self._read_record(path)
+            return record if (self.root / record.file).stat().st_size == record.bytes else None
+        except (FileNotFoundError, SetError):
+            return None
+
+    def records(self) -> Iterator[ShardRecord]:
+        """Read all commit records, in the order of the shards, whether their files are there or not."""
+        folder = self._home / "shards"
+        for path in sorted(path for path in folder.glob("*.json") if _RECORD_NAME.fullmatch(path.name)):
+            yield self._read_record(path)
+
+    def _read_record(self, path: Path) -> ShardRecord:
+        facts = _read_json(path)
+        try:
+            skipped = [Skip(**skip) for skip in facts.get("skipped", [])]
+        except TypeError as error:
+            raise SetError(f"{path} is not a commit record: {error}.") from error
+        record = _from_json(ShardRecord, path, facts | {"skipped": skipped})
+        if not _SHARD_NAME.fullmatch(Path(record.file).name) or Path(record.file).parent != Path("data"):
+            raise SetError(f"{path} names the file {record.file!r}, which is no shard of this set.")
+        return record
+
+    def stray_files(self) -> list[Path]:
+        """Return what lies in the set's data folder without a commit record, temporary files aside."""
+        committed = {record.file for record in self.records()}
+        folder = self.root / "data"
+        files = sorted(folder.iterdir()) if folder.is_dir() else []
+        return [path for path in files if f"data/{path.name}" not in committed and not path.name.startswith(".")]
+
+    def remove_leftovers(self) -> None:
+        """Remove the temporary files that killed processes of this machine left."""
+        for folder in (self.root, self.root / "data", self._home, self._home / "runs", self._home / "shards"):
+            remove_leftovers(folder)
+
+    def delete(self) -> None:
+        """Delete the set: the files that this program made and no others.
+
+        `dataset.json` goes last, so that a deletion that was cut short can be taken up again.
+        """
+        shards = [path for path in (self.root / "data").glob("*") if _SHARD_NAME.fullmatch(path.name)]
+        runs = self._home / "runs"
+        for path in (
+            *(self._home / "shards").glob("*.json"),
+            *shards,
+            *runs.glob("*.json"),
+            *runs.glob("*.arrow"),
+            self.root / "README.md",
+            self._home / "dataset.json",
+        ):
+            path.unlink(missing_ok=True)
+
+
+def _read_json(path: Path) -> dict[str, Any]:
+    try:
+        facts = json.loads(path.read_bytes())
+    except ValueError as error:
+        raise SetError(f"{path} must hold JSON, but it is damaged: {error}.") from error
+    if not isinstance(facts, dict):
+        raise SetError(f"{path} must hold a JSON object, but it holds a {type(facts).__name__}.")
+    return facts
+
+
+def _from_json(kind: type[T], path: Path, facts: dict[str, Any]) -> T:
+    try:
+        return kind(**facts)
+    except TypeError as error:
+        raise SetError(f"{path} does not hold what this version of cutmix-gen writes there: {error}.") from error
+
+
+def _pretty(facts: dict[str, Any]) -> bytes:
+    return json.dumps(facts, indent=2, ensure_ascii=False).encode() + b"\n"

@@ -1,0 +1,109 @@
+"""The mixing strategies: one file each, one line each in the registry."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+from dataclasses import Field, fields
+
+from cutmix_gen.errors import UsageError
+from cutmix_gen.masks.base import LamLaw, Mask, Patch, Strategy
+from cutmix_gen.masks.cutmix import CutMix
+from cutmix_gen.masks.patches import Patches
+
+__all__ = ["STRATEGIES", "LamLaw", "Mask", "Patch", "Strategy", "WeightedStrategy", "parse_strategies"]
+
+STRATEGIES: dict[str, type[Strategy]] = {
+    strategy.name: strategy
+    for strategy in (
+        CutMix,
+        Patches,
+    )
+}
+"""Every strategy by its name."""
+
+WeightedStrategy = tuple[Strategy, float]
+"""A strategy and the probability with which a sample uses it."""
+
+
+def parse_strategies(names: Iterable[str], options: Iterable[str]) -> list[WeightedStrategy]:
+    """Make the strategies that `--strategy NAME[:WEIGHT]` and `--mix-option KEY=VALUE` describe.
+
+    Parameters
+    ----------
+    names : iterable of str
+        `NAME` or `NAME:WEIGHT`, each name once.
+    options : iterable of str
+        `KEY=VALUE`; an option goes to every chosen strategy that has it.
+
+    Returns
+    -------
+    list of (Strategy, float)
+        The weights are normalised to sum to 1.
+
+    Raises
+    ------
+    UsageError
+        For a name, a weight or an option that does not exist or does not fit.
+    """
+    weights: dict[str, float] = {}
+    for text in names:
+        name, weight = _parse_weight(text)
+        if name in weights:
+            raise UsageError(f"--strategy {name} is given twice. Give it once, with a weight: {name}:2.")
+        weights[name] = weight
+    if not weights:
+        raise UsageError(f"No strategy is given. Give --strategy with one of: {', '.join(STRATEGIES)}.")
+    values = _parse_options(options, list(weights))
+    total = sum(weights.values())
+    return [
+        (STRATEGIES[name](**{key: value for key, value in values.items() if key in _fields(name)}), weight / total)
+        for name, weight in weights.items()
+    ]
+
+
+def _parse_weight(text: str) -> tuple[str, float]:
+    name, colon, weight = text.partition(":")
+    if name not in STRATEGIES:
+        near = difflib.get_close_matches(name, STRATEGIES, 1)
+        hint = f" Did you mean '{near[0]}'?" if near else ""
+        raise UsageError(f"There is no strategy '{name}'.{hint} Choose from: {', '.join(STRATEGIES)}.")
+    try:
+        value = float(weight) if colon else 1.0
+    except ValueError:
+        value = 0.0
+    if not 0.0 < value < float("inf"):
+        raise UsageError(f"The weight in --strategy {text} must be a number above 0, but it is '{weight}'.")
+    return name, value
+
+
+def _parse_options(options: Iterable[str], names: list[str]) -> dict[str, int | float | bool]:
+    known = {key: field for name in names for key, field in _fields(name).items()}
+    values: dict[str, int | float | bool] = {}
+    for text in options:
+        key, equals, value = text.partition("=")
+        if not equals:
+            raise UsageError(f"--mix-option takes KEY=VALUE, but it is '{text}'.")
+        if key not in known:
+            there = f"It has: {', '.join(known)}." if known else "It has none."
+            raise UsageError(f"There is no option '{key}' of strategy {' or '.join(names)}. {there}")
+        values[key] = _parse_value(known[key], value)
+    return values
+
+
+def _fields(name: str) -> dict[str, Field[object]]:
+    return {field.name: field for field in fields(STRATEGIES[name])}  # type: ignore[arg-type]
+
+
+_BOOLEANS = {"true": True, "yes": True, "1": True, "false": False, "no": False, "0": False}
+
+
+def _parse_value(field: Field[object], text: str) -> int | float | bool:
+    kind = str(field.type)
+    try:
+        if kind == "bool":
+            return _BOOLEANS[text.lower()]
+        return int(text) if kind == "int" else float(text)
+    except (KeyError, ValueError):
+        expected = {"bool": "true or false", "int": "a whole number", "float": "a number"}[kind]
+        raise UsageError(f"--mix-option {field.name} must be {expected}, but it is '{text}'.") from None

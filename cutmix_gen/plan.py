@@ -1,0 +1,136 @@
+"""The plan of a run: which shards there are and what goes into each, any task of it computable alone."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from pathlib import Path
+
+import numpy as np
+
+from cutmix_gen.config import GenerateConfig
+from cutmix_gen.errors import SetError
+from cutmix_gen.manifest import Manifest, RunInfo, SetInfo
+from cutmix_gen.permutation import Permutation
+from cutmix_gen.records import ShardSpec, Source, Task
+from cutmix_gen.shards import shard_format
+from cutmix_gen.source import SourceIndex
+
+_FINE_BLOCKS = 16
+"""Blocks that a small set is cut into, so that every core of a usual machine has work."""
+_FINE_BLOCK_IMAGES = 64
+"""But no block is cut smaller than this for it: partners should stay many."""
+
+
+class Plan:
+    """Which shards a run has.
+
+    The images, in a seeded order, are cut into blocks of nearly equal size, one for each task. Shards are numbered
+    from the run's first: the originals of all blocks, then the first copy of all blocks, and so on. The last copy
+    may be a part of one: it takes the images of the first blocks.
+
+    Parameters
+    ----------
+    config : GenerateConfig
+    num_images : int
+    run : int
+        Number of the run; part of the key of every draw.
+    first_shard : int
+    """
+
+    def __init__(self, config: GenerateConfig, num_images: int, run: int, first_shard: int) -> None:
+        self.config = config
+        self.num_images = num_images
+        self.run = run
+        self.first_shard = first_shard
+        self.num_blocks = max(
+            -(-num_images // config.shard_size), min(_FINE_BLOCKS, num_images // _FINE_BLOCK_IMAGES), 1
+        )
+        self.permutation = Permutation(num_images, np.random.SeedSequence(config.seed, spawn_key=(run,)))
+        self._mixed = config.mixed_samples(num_images)
+
+    @property
+    def num_copies(self) -> int:
+        """CutMix copies, a last incomplete one included."""
+        return -(-self._mixed // self.num_images)
+
+    @property
+    def num_shards(self) -> int:
+        """Shards of all tasks together."""
+        full, rest = divmod(self._mixed, self.num_images)
+        partial = self._block_of(rest - 1) + 1 if rest else 0
+        return (full + self.config.originals) * self.num_blocks + partial
+
+    @property
+    def num_samples(self) -> int:
+        """Samples of all tasks together, if nothing has to be skipped."""
+        return self._mixed + self.num_images * self.config.originals
+
+    def task(self, block: int) -> Task:
+        """Return a block's task."""
+        start, stop = self._bound(block), self._bound(block + 1)
+        shards = []
+        for copy in range(0 if self.config.originals else 1, self.num_copies + 1):
+            images = self.num_images if copy == 0 else self._mixed - (copy - 1) * self.num_images
+            count = min(images, stop) - start
+            if count > 0:
+                number = self.first_shard + (copy - (not self.config.originals)) * self.num_blocks + block
+                shards.append(ShardSpec(number, copy, count))
+        return Task(block, start, stop, tuple(shards))
+
+    def _bound(self, block: int) -> int:
+        return block * self.num_images // self.num_blocks
+
+    def _block_of(self, position: int) -> int:
+        block = position * self.num_blocks // self.num_images
+        while self._bound(block + 1) <= position:
+            block += 1
+        return block
+
+
+class Run:
+    """A run that was begun: its configuration, its plan and its sources, as every worker opens it for itself.
+
+    Parameters
+    ----------
+    output : Path
+        The folder of the set.
+    number : int
+        Of the run.
+    source : Path, optional
+        Where the sources are now, if that is not where they were scanned.
+    """
+
+    def __init__(self, output: Path, number: int, source: Path | None = None) -> None:
+        self.manifest = Manifest(output)
+        self.set: SetInfo = self.manifest.read_set()
+        self.info: RunInfo = self.manifest.read_run(number)
+        self.config = GenerateConfig(source=source or Path(self.info.source), output=output, **self.info.config)
+        self.plan = Plan(self.config, self.info.num_images, number, self.info.first_shard)
+        self.shard_format = shard_format(self.set.shard_format)
+        self._index = SourceIndex(self.manifest.index_path(number))
+
+    @property
+    def identity(self) -> str:
+        """What tells this run from any other."""
+        return f"{self.info.digest}-{self.info.fingerprint}"
+
+    def sources(self, task: Task) -> list[Source]:
+        """Return the images of a task's block."""
+        return self._index.rows(self.plan.permutation(task.start, task.stop))
+
+    def shard_file(self, shard: int) -> str:
+        """Return the path of a shard's file, relative to the set."""
+        return f"data/{self.config.split}-{shard:06d}.{self.shard_format.extension}"
+
+
+@lru_cache(maxsize=4)
+def open_run(output: Path, number: int, source: Path, identity: str) -> Run:
+    """Return a run, opened once in each process.
+
+    `identity` (of configuration and sources) keeps a process that outlives a set, in whose folder another one is
+    made, from working on with the old one.
+    """
+    run = Run(output, number, source)
+    if run.identity != identity:
+        raise SetError(f"The set in {output} was replaced by another one while this run was at work on it.")
+    return run

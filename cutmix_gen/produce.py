@@ -1,0 +1,261 @@
+"""One task: read and decode each image of a block once, and make every shard of the block from the decoded pixels.
+
+The hot path, top to bottom: `produce` -> `_parts` (read, decode) -> `_originals`, `_mixed` (draw, mix, encode) ->
+`_Output` (label, write, commit).
+"""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from typing import Any, TypeVar
+
+import numpy as np
+
+from cutmix_gen.draws import DrawKey, draw_copy
+from cutmix_gen.images import Images, LoadedImage
+from cutmix_gen.labels import class_weight, dominant_class, soft_labels
+from cutmix_gen.plan import Run
+from cutmix_gen.records import LAM_BINS, NO_BOX, Box, Rows, ShardRecord, ShardSpec, Size, Skip, Task, View
+from cutmix_gen.shards import ShardWriter
+from cutmix_gen.storage import AtomicFile, sha256
+
+T = TypeVar("T")
+
+PIXEL_BUDGET = 256 << 20
+"""Bytes of decoded pixels that a worker holds at a time; a block beyond it is paired in parts."""
+
+_to_json = json.JSONEncoder(separators=(",", ":")).encode
+
+
+def produce(run: Run, number: int) -> list[ShardRecord]:
+    """Make the shards of one task that are not committed yet, and commit them.
+
+    Parameters
+    ----------
+    run : Run
+    number : int
+        Of the task.
+
+    Returns
+    -------
+    list of ShardRecord
+        Of all shards of the task, in no order.
+    """
+    task = run.plan.task(number)
+    found = [(shard, run.manifest.record(shard.number)) for shard in task.shards]
+    records = [record for _, record in found if record is not None]
+    missing = [shard for shard, record in found if record is None]
+    if not missing:
+        return records
+    images = Images(run.config)
+    with ExitStack() as stack:
+        outputs = [_Output(run, task, shard, images) for shard in missing]
+        for output in outputs:
+            stack.callback(output.discard)
+        for part in _parts(run, task, images):
+            for output in outputs:
+                output.add(part)
+                if part.is_last:
+                    records.append(output.commit())
+    return records
+
+
+@dataclass(slots=True)
+class Part:
+    """The images of a block that are in memory together and paired with each other."""
+
+    number: int
+    start: int
+    """Place of the first one in the block."""
+    images: list[LoadedImage] = field(default_factory=list)
+    is_last: bool = False
+
+
+def _parts(run: Run, task: Task, images: Images) -> Iterator[Part]:
+    """Read the images of a block in their order, and give them in parts of limited memory.
+
+    A part ends when its pixels pass the budget, but never so that the last part would be a single image.
+    """
+    sources = run.sources(task)
+    part, held = Part(0, 0), 0
+    for place, source in enumerate(sources):
+        image = images.load(source)
+        part.images.append(image)
+        held += images.held_bytes(image)
+        if held >= PIXEL_BUDGET and len(part.images) >= 2 and len(sources) - place > 2:
+            yield part
+            part, held = Part(part.number + 1, place + 1), 0
+    part.is_last = True
+    yield part
+
+
+@dataclass(frozen=True, slots=True)
+class _Made:
+    """One sample, before it becomes a row."""
+
+    place: int
+    """Of the base in the block."""
+    image: bytes
+    sources: list[LoadedImage]
+    """Base first."""
+    weights: list[float]
+    """Share of the pixels that each source owns."""
+    boxes: list[Box]
+    """One for each donor."""
+    strategy: str
+    lam_drawn: float
+    recipe: str
+
+
+class _Output:
+    """One shard while it is made."""
+
+    def __init__(self, run: Run, task: Task, shard: ShardSpec, images: Images) -> None:
+        self._run = run
+        self._task = task
+        self._shard = shard
+        self._images = images
+        self._name = run.shard_file(shard.number)
+        self._file = AtomicFile(run.manifest.root / self._name)
+        self._writer: ShardWriter | None = None
+        self._samples = 0
+        self._class_weight = np.zeros(len(run.set.classes))
+        self._lam_histogram = np.zeros(LAM_BINS, np.int64)
+        self._strategies: Counter[str] = Counter()
+        self._converted = 0
+        self._skipped: list[Skip] = []
+
+    def add(self, part: Part) -> None:
+        """Make and write the samples whose base is in a part."""
+        if self._writer is None:
+            self._writer = self._run.shard_format.open_writer(self._file.temporary, self._run.set.schema)
+        bases = part.images[: max(self._shard.count - part.start, 0)]
+        make = self._mixed if self._shard.copy else self._originals
+        samples = list(make(part, bases))
+        if samples:
+            rows = self._rows(samples)
+            self._writer.write(rows)
+            self._count(rows)
+
+    def commit(self) -> ShardRecord:
+        """Finish the file, give it its name and write its record."""
+        if self._writer is not None:
+            self._writer.close()
+        size, digest = self._file.temporary.stat().st_size, sha256(self._file.temporary)
+        self._file.commit()
+        record = ShardRecord(
+            shard=self._shard.number,
+            file=self._name,
+            run=self._run.info.number,
+            kind="cutmix" if self._shard.copy else "original",
+            copy=self._shard.copy,
+            samples=self._samples,
+            bytes=size,
+            sha256=digest,
+            class_weight=[round(weight, 6) for weight in self._class_weight.tolist()],
+            lam_histogram=self._lam_histogram.tolist(),
+            strategies=dict(sorted(self._strategies.items())),
+            converted=self._converted,
+            skipped=self._skipped,
+        )
+        self._run.manifest.commit(record)
+        return record
+
+    def discard(self) -> None:
+        """Throw away what was written; what is committed stays."""
+        if self._writer is not None:
+            self._writer.close()
+        self._file.discard()
+
+    def _originals(self, part: Part, bases: list[LoadedImage]) -> Iterator[_Made]:
+        for place, image in enumerate(bases, part.start):
+            size = self._images.size_of(image)
+            if size is None:
+                self._skipped.append(Skip(image.source.path, image.reason))
+                continue
+            pixels, view = self._images.view(image, size, flip=False)
+            encoded = image.file or self._images.encode(pixels)
+            recipe = self._recipe("original", {}, {}, size, [view])
+            yield _Made(place, encoded, [image], [1.0], [], "original", 1.0, recipe)
+
+    def _mixed(self, part: Part, bases: list[LoadedImage]) -> Iterator[_Made]:
+        key = DrawKey(self._run.info.number, self._shard.copy, self._task.number, part.number)
+        draws = draw_copy(self._run.config, key, [self._images.size_of(image) for image in part.images])
+        for place, (base, draw) in enumerate(zip(bases, draws, strict=False), part.start):
+            if isinstance(draw, str):
+                self._skipped.append(Skip(base.source.path, base.reason or draw))
+                continue
+            size, strategy = draw.mask.size, draw.strategy
+            images = [base, *(part.images[donor] for donor in draw.donors)]
+            views = [self._images.view(image, size, flip) for image, flip in zip(images, draw.flips, strict=False)]
+            pixels = draw.mask.mix(views[0][0], [donor for donor, _ in views[1:]])
+            recipe = self._recipe(
+                strategy.name, strategy.options(), draw.params._asdict(), size, [view for _, view in views]
+            )
+            yield _Made(
+                place,
+                self._images.encode(pixels),
+                images,
+                [count / size.area for count in draw.mask.counts()],
+                draw.mask.bounds(),
+                strategy.name,
+                draw.params.lam,
+                recipe,
+            )
+
+    def _recipe(
+        self, strategy: str, options: dict[str, Any], params: dict[str, Any], size: Size, views: list[View]
+    ) -> str:
+        return _to_json(
+            {
+                "run": self._run.info.number,
+                "strategy": strategy,
+                "options": options,
+                "params": params,
+                "size": [size.width, size.height],
+                "views": [{"crop": view.crop.as_list(), "flip": view.flip} for view in views],
+            }
+        )
+
+    def _rows(self, made: list[_Made]) -> Rows:
+        """Turn samples into columns, and label them."""
+        schema = self._run.set.schema
+        n, sources = len(made), schema.sources
+        index = np.array([_padded([s.source.label for s in one.sources], sources) for one in made], np.int32)
+        weight = np.array([_padded(one.weights, sources, 0.0) for one in made])
+        boxes = [[box.as_list() for box in _padded(one.boxes, sources - 1, NO_BOX)] for one in made]
+        dense = soft_labels(index, weight, len(schema.classes), self._run.config.label_smoothing)
+        prefix = f"{self._run.info.number:04d}-{self._shard.copy:03d}"
+        self._converted += sum(one.sources[0].converted for one in made)
+        self._class_weight += class_weight(index, weight, len(schema.classes))
+        return Rows(
+            keys=[f"{prefix}-{self._task.start + one.place:09d}" for one in made],
+            images=[one.image for one in made],
+            label=dominant_class(index, weight),
+            soft_label=dense if schema.dense else None,
+            label_index=index,
+            label_weight=weight.astype(np.float32),
+            synthetic=np.full(n, self._shard.copy > 0),
+            strategy=[one.strategy for one in made],
+            lam=weight[:, 0].astype(np.float32),
+            lam_drawn=np.array([one.lam_drawn for one in made], np.float32),
+            sources=[[image.source.path for image in one.sources] for one in made],
+            boxes=np.array(boxes, np.int32).reshape(n, sources - 1, 4),
+            recipe=[one.recipe for one in made],
+        )
+
+    def _count(self, rows: Rows) -> None:
+        """Note what the commit record says of rows."""
+        self._samples += len(rows)
+        self._strategies.update(rows.strategy)
+        if self._shard.copy:
+            self._lam_histogram += np.histogram(rows.lam, LAM_BINS, (0.0, 1.0))[0]
+
+
+def _padded(values: list[T], length: int, filler: T | None = None) -> list[T]:
+    """Fill a list up to a length, with its first value where no other is given."""
+    return values + [values[0] if filler is None else filler] * (length - len(values))

@@ -1,0 +1,220 @@
+"""The frozen dataclasses that cross from one room of the program to another."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import numpy as np
+import numpy.typing as npt
+
+Pixels = npt.NDArray[np.uint8] | npt.NDArray[np.uint16]
+"""An image: (H, W, 3) uint8 for RGB, (H, W) uint8 for L, (H, W) uint16 for I;16."""
+
+
+@dataclass(frozen=True, slots=True)
+class Size:
+    """Width and height in pixels."""
+
+    width: int
+    height: int
+
+    @property
+    def area(self) -> int:
+        """Number of pixels."""
+        return self.width * self.height
+
+    def __str__(self) -> str:
+        return f"{self.width} x {self.height}"
+
+
+@dataclass(frozen=True, slots=True)
+class Box:
+    """A rectangle of pixels, half open: columns x1 to x2 - 1, rows y1 to y2 - 1."""
+
+    x1: int
+    y1: int
+    x2: int
+    y2: int
+
+    @property
+    def width(self) -> int:
+        """Number of columns."""
+        return self.x2 - self.x1
+
+    @property
+    def height(self) -> int:
+        """Number of rows."""
+        return self.y2 - self.y1
+
+    @property
+    def area(self) -> int:
+        """Number of pixels."""
+        return (self.x2 - self.x1) * (self.y2 - self.y1)
+
+    def as_list(self) -> list[int]:
+        """Return [x1, y1, x2, y2], the order in which a box is written to files."""
+        return [self.x1, self.y1, self.x2, self.y2]
+
+
+NO_BOX = Box(0, 0, 0, 0)
+"""The box of a donor that owns no pixel."""
+
+
+@dataclass(frozen=True, slots=True)
+class View:
+    """How a source image became one side of a sample: the part that is used, and whether it was mirrored."""
+
+    crop: Box
+    """In pixels of the upright source at its full size."""
+    flip: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """One image of the source folder."""
+
+    path: str
+    """Relative to SRC, with forward slashes, as `storage.path_text` writes it."""
+    label: int
+    """Index of its class in the set."""
+    num_bytes: int
+    """Size of the file when it was scanned."""
+
+
+@dataclass(frozen=True, slots=True)
+class ShardSpec:
+    """One shard of the plan: which copy of which part of a block it holds."""
+
+    number: int
+    """Its place in the set's one unbroken sequence."""
+    copy: int
+    """0 for the originals, 1, 2, ... for the CutMix copies."""
+    count: int
+    """How many of the block's sources serve as base, from the block's first on."""
+
+
+@dataclass(frozen=True, slots=True)
+class Task:
+    """The unit of work: one block of sources, decoded once, and the shards that are made from it."""
+
+    number: int
+    start: int
+    """First position of the block in the permutation of all sources."""
+    stop: int
+    shards: tuple[ShardSpec, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Skip:
+    """A sample that was not made, and why."""
+
+    path: str
+    """The source, relative to SRC."""
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class ShardRecord:
+    """The commit record of a shard: the shard exists when its record does."""
+
+    shard: int
+    file: str
+    """Relative to the set's folder, e.g. `data/train-000012.parquet`."""
+    run: int
+    kind: str
+    """`original` or `cutmix`."""
+    copy: int
+    samples: int
+    bytes: int
+    sha256: str
+    class_weight: list[float]
+    """Sum of the label shares of each class over the shard's samples, without smoothing."""
+    lam_histogram: list[int]
+    """Samples by realised lam in `LAM_BINS` equal bins over [0, 1]; all zero for originals."""
+    strategies: dict[str, int]
+    """Samples by strategy."""
+    converted: int
+    """Base images that had another pixel mode than the set."""
+    skipped: list[Skip] = field(default_factory=list)
+
+
+LAM_BINS = 20
+"""Bins of the lam histogram; 20 gives steps of 0.05."""
+
+
+@dataclass(frozen=True, slots=True)
+class RowSchema:
+    """What the rows of one set have in common."""
+
+    classes: tuple[str, ...]
+    sources: int
+    """S, the length of `label_index` and `label_weight`."""
+    dense: bool
+    """Whether there is a `soft_label`."""
+    extension: str
+    """Of the images: `jpg`, `png` or `webp`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Rows:
+    """Samples in columns, n at a time, as the shard writers take them and the readers give them back."""
+
+    keys: list[str]
+    images: list[bytes]
+    label: npt.NDArray[np.int64]
+    """(n,) class of the largest share."""
+    soft_label: npt.NDArray[np.float32] | None
+    """(n, C), each row sums to 1; None where dense labels are off."""
+    label_index: npt.NDArray[np.int32]
+    """(n, S) class of each source, base first."""
+    label_weight: npt.NDArray[np.float32]
+    """(n, S) share of the pixels each source owns."""
+    synthetic: npt.NDArray[np.bool_]
+    """(n,) false for an original."""
+    strategy: list[str]
+    lam: npt.NDArray[np.float32]
+    """(n,) share the base owns."""
+    lam_drawn: npt.NDArray[np.float32]
+    """(n,) as the strategy drew it."""
+    sources: list[list[str]]
+    """Source paths of each sample, base first."""
+    boxes: npt.NDArray[np.int32]
+    """(n, S - 1, 4)"""
+    recipe: list[str]
+
+    def __len__(self) -> int:
+        return len(self.keys)
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """Something that `verify` found wrong."""
+
+    shard: str
+    """File name of the shard, relative to the set."""
+    key: str
+    """The sample, or empty where the whole shard is meant."""
+    problem: str
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """What a call of `generate` did."""
+
+    samples: int
+    """In the run's committed shards, old and new, as are shards and bytes."""
+    shards: int
+    bytes: int
+    new_samples: int
+    new_shards: int
+    new_bytes: int
+    seconds: float
+    converted: int
+    skipped: list[Skip]
+    complete: bool
+    """Whether every shard of the run is there; other slices may still be at work."""
+
+    @property
+    def exit_code(self) -> int:
+        """0 when everything was made, 3 when something had to be skipped."""
+        return 3 if self.skipped else 0

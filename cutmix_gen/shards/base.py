@@ -1,0 +1,44 @@
+"""What a shard format is: a writer, a reader and a file name ending."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterator
+from pathlib import Path
+from typing import ClassVar
+
+from cutmix_gen.records import Rows, RowSchema
+
+
+class ShardWriter(ABC):
+    """Writes the rows of one shard to a file, in the order in which they come."""
+
+    @abstractmethod
+    def write(self, rows: Rows) -> None:
+        """Append rows."""
+
+    @abstractmethod
+    def close(self) -> None:
+        """Finish the file. Also called after an error, when the file is then thrown away."""
+
+
+class ShardFormat(ABC):
+    """A way to hold samples in a file that other programs read. The same rows give the same bytes."""
+
+    name: ClassVar[str]
+    extension: ClassVar[str]
+    """Of the shard files, without the dot."""
+
+    @abstractmethod
+    def open_writer(self, path: Path, schema: RowSchema) -> ShardWriter:
+        """Begin a shard at a path."""
+
+    @abstractmethod
+    def read(self, path: Path, schema: RowSchema) -> Iterator[Rows]:
+        """Read a shard, some hundred rows at a time.
+
+        Raises
+        ------
+        SetError
+            If the file is no such shard or does not follow the schema.
+        """

@@ -1,0 +1,184 @@
+"""Parquet shards: typed columns, images as Hugging Face's `Image` feature has them."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, ClassVar
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from cutmix_gen.errors import SetError
+from cutmix_gen.records import Rows, RowSchema
+from cutmix_gen.shards.base import ShardFormat, ShardWriter
+
+_GROUP_ROWS = 256
+"""Rows of a row group: what a random-access reader has to skip through at most."""
+_GROUP_BYTES = 64 << 20
+"""Image bytes of a row group at most."""
+
+
+class ParquetShards(ShardFormat):
+    """One Parquet file a shard."""
+
+    name: ClassVar[str] = "parquet"
+    extension: ClassVar[str] = "parquet"
+
+    def open_writer(self, path: Path, schema: RowSchema) -> ShardWriter:
+        """Begin a shard at a path."""
+        return _ParquetWriter(path, schema)
+
+    def read(self, path: Path, schema: RowSchema) -> Iterator[Rows]:
+        """Read a shard, one row group's worth at a time."""
+        try:
+            with pq.ParquetFile(path) as file:
+                found = file.schema_arrow
+                if not found.equals(arrow_schema(schema)):
+                    raise SetError(f"{path.name} has other columns than the set: {', '.join(found.names)}.")
+                for batch in file.iter_batches(_GROUP_ROWS):
+                    yield _rows(batch, schema)
+        except (pa.ArrowException, OSError, ValueError, KeyError) as error:
+            raise SetError(f"{path.name} cannot be read as Parquet: {error}") from error
+
+
+class _ParquetWriter(ShardWriter):
+    def __init__(self, path: Path, schema: RowSchema) -> None:
+        self._schema = schema
+        self._arrow = arrow_schema(schema)
+        self._file = pq.ParquetWriter(
+            path,
+            self._arrow,
+            compression={
+                name: "none" if name.startswith("image") else "zstd" for name in _leaf_columns(self._arrow)
+            },
+            use_dictionary=["strategy"],
+            write_page_index=True,
+            store_schema=True,
+        )
+
+    def write(self, rows: Rows) -> None:
+        table = _table(rows, self._schema, self._arrow)
+        for start, stop in _groups(rows.images):
+            self._file.write_table(table.slice(start, stop - start), row_group_size=_GROUP_ROWS)
+
+    def close(self) -> None:
+        self._file.close()
+
+
+def arrow_schema(schema: RowSchema) -> pa.Schema:
+    """Return the columns of a shard. Every field is nullable: otherwise readers do not decode the images."""
+    fields = [
+        ("key", pa.string()),
+        ("image", pa.struct([("bytes", pa.binary()), ("path", pa.string())])),
+        ("label", pa.int64()),
+        ("soft_label", pa.list_(pa.float32())),
+        ("label_index", pa.list_(pa.int32())),
+        ("label_weight", pa.list_(pa.float32())),
+        ("synthetic", pa.bool_()),
+        ("strategy", pa.string()),
+        ("lam", pa.float32()),
+        ("lam_drawn", pa.float32()),
+        ("sources", pa.list_(pa.string())),
+        ("boxes", pa.list_(pa.list_(pa.int32()))),
+        ("recipe", pa.string()),
+    ]
+    features: dict[str, Any] = {
+        "image": {"_type": "Image"},
+        "label": {"names": list(schema.classes), "_type": "ClassLabel"},
+    }
+    if schema.dense:
+        # "Sequence" loads in old and new releases of `datasets`, "List" breaks those before 4.
+        features["soft_label"] = {"feature": {"dtype": "float32", "_type": "Value"}, "_type": "Sequence"}
+    else:
+        fields = [field for field in fields if field[0] != "soft_label"]
+    return pa.schema(fields, metadata={"huggingface": json.dumps({"info": {"features": features}})})
+
+
+def _leaf_columns(schema: pa.Schema) -> list[str]:
+    """Return the paths of the leaf columns as Parquet names them, e.g. `image.bytes`, `boxes.list.element`."""
+
+    def leaves(name: str, kind: pa.DataType) -> Iterator[str]:
+        if pa.types.is_struct(kind):
+            for field in kind:
+                yield from leaves(f"{name}.{field.name}", field.type)
+        elif pa.types.is_list(kind):
+            yield from leaves(f"{name}.list.element", kind.value_type)
+        else:
+            yield name
+
+    return [leaf for field in schema for leaf in leaves(field.name, field.type)]
+
+
+def _groups(images: list[bytes]) -> Iterator[tuple[int, int]]:
+    """Cut rows into row groups of limited rows and bytes; an image beyond the limit gets a group of its own."""
+    start, held = 0, 0
+    for row, image in enumerate(images):
+        if row > start and (row - start == _GROUP_ROWS or held + len(image) > _GROUP_BYTES):
+            yield start, row
+            start, held = row, 0
+        held += len(image)
+    if images:
+        yield start, len(images)
+
+
+def _table(rows: Rows, schema: RowSchema, arrow: pa.Schema) -> pa.Table:
+    paths = [f"{key}.{schema.extension}" for key in rows.keys]
+    image = pa.StructArray.from_arrays(
+        [pa.array(rows.images, pa.binary()), pa.array(paths, pa.string())], fields=list(arrow.field("image").type)
+    )
+    columns = {
+        "key": pa.array(rows.keys, pa.string()),
+        "image": image,
+        "label": pa.array(rows.label),
+        "soft_label": None if rows.soft_label is None else _lists(rows.soft_label),
+        "label_index": _lists(rows.label_index),
+        "label_weight": _lists(rows.label_weight),
+        "synthetic": pa.array(rows.synthetic),
+        "strategy": pa.array(rows.strategy, pa.string()),
+        "lam": pa.array(rows.lam),
+        "lam_drawn": pa.array(rows.lam_drawn),
+        "sources": pa.array(rows.sources, pa.list_(pa.string())),
+        "boxes": _lists(rows.boxes),
+        "recipe": pa.array(rows.recipe, pa.string()),
+    }
+    return pa.Table.from_arrays([columns[name] for name in arrow.names], schema=arrow)
+
+
+def _lists(values: npt.NDArray[Any]) -> pa.ListArray:
+    """Return an (n, m, ...) array as an Arrow column of n lists, without a Python object for each number."""
+    inner = _lists(values.reshape(-1, *values.shape[2:])) if values.ndim > 2 else pa.array(values.ravel())
+    offsets = np.arange(len(values) + 1, dtype=np.int32) * np.int32(values.shape[1])
+    return pa.ListArray.from_arrays(pa.array(offsets), inner)
+
+
+def _rows(batch: pa.RecordBatch, schema: RowSchema) -> Rows:
+    columns = {name: batch.column(name) for name in batch.schema.names}
+    if any(column.null_count for column in columns.values()):
+        raise ValueError("a field is null")
+    n, sources, classes = len(batch), schema.sources, len(schema.classes)
+    return Rows(
+        keys=columns["key"].to_pylist(),
+        images=columns["image"].field("bytes").to_pylist(),
+        label=columns["label"].to_numpy(),
+        soft_label=_array(columns["soft_label"]).reshape(n, classes) if schema.dense else None,
+        label_index=_array(columns["label_index"]).reshape(n, sources),
+        label_weight=_array(columns["label_weight"]).reshape(n, sources),
+        synthetic=columns["synthetic"].to_numpy(zero_copy_only=False),
+        strategy=columns["strategy"].to_pylist(),
+        lam=columns["lam"].to_numpy(),
+        lam_drawn=columns["lam_drawn"].to_numpy(),
+        sources=columns["sources"].to_pylist(),
+        boxes=_array(columns["boxes"]).reshape(n, sources - 1, 4),
+        recipe=columns["recipe"].to_pylist(),
+    )
+
+
+def _array(column: pa.Array) -> npt.NDArray[Any]:
+    while pa.types.is_list(column.type):
+        column = column.flatten()
+    values: npt.NDArray[Any] = column.to_numpy()
+    return values

@@ -1,0 +1,172 @@
+"""WebDataset shards: tar files in which the members of a sample lie side by side."""
+
+from __future__ import annotations
+
+import json
+import tarfile
+from collections.abc import Iterator
+from io import BytesIO
+from pathlib import Path
+from typing import Any, ClassVar
+
+import numpy as np
+
+from cutmix_gen.errors import SetError
+from cutmix_gen.records import Rows, RowSchema
+from cutmix_gen.shards.base import ShardFormat, ShardWriter
+
+_BLOCK = 512
+_END = bytes(2 * _BLOCK)
+_BATCH = 256
+"""Samples that a reader gives at a time."""
+
+
+class WebDatasetShards(ShardFormat):
+    """One tar file a shard: `KEY.jpg`, `KEY.cls`, `KEY.soft.npy`, `KEY.json` for each sample, in that order."""
+
+    name: ClassVar[str] = "webdataset"
+    extension: ClassVar[str] = "tar"
+
+    def open_writer(self, path: Path, schema: RowSchema) -> ShardWriter:
+        """Begin a shard at a path."""
+        return _TarWriter(path, schema)
+
+    def read(self, path: Path, schema: RowSchema) -> Iterator[Rows]:
+        """Read a shard with the tar reader of the standard library; nothing is ever extracted to disk."""
+        try:
+            batch: list[dict[str, bytes]] = []
+            for sample in _samples(path):
+                batch.append(sample)
+                if len(batch) == _BATCH:
+                    yield _rows(batch, schema)
+                    batch = []
+            if batch:
+                yield _rows(batch, schema)
+        except (tarfile.TarError, OSError, ValueError, KeyError, TypeError, IndexError) as error:
+            raise SetError(f"{path.name} cannot be read as a WebDataset: {error}") from error
+
+
+class _TarWriter(ShardWriter):
+    def __init__(self, path: Path, schema: RowSchema) -> None:
+        self._file = path.open("wb")
+        self._schema = schema
+        self._digits = len(str(len(schema.classes) - 1))
+
+    def write(self, rows: Rows) -> None:
+        labels = rows.label.tolist()
+        texts = json_fields(rows)
+        for row, key in enumerate(rows.keys):
+            self._add(f"{key}.{self._schema.extension}", rows.images[row])
+            self._add(f"{key}.cls", b"%0*d" % (self._digits, labels[row]))
+            if rows.soft_label is not None:
+                self._add(f"{key}.soft.npy", _npy_header(rows.soft_label.shape[1]) + rows.soft_label[row].tobytes())
+            self._add(f"{key}.json", texts[row].encode())
+
+    def close(self) -> None:
+        self._file.write(_END)
+        self._file.close()
+
+    def _add(self, name: str, data: bytes) -> None:
+        self._file.write(tar_header(name, len(data)))
+        self._file.write(data)
+        self._file.write(bytes(-len(data) % _BLOCK))
+
+
+def _tar_template() -> tuple[bytes, int]:
+    """Return a header with an empty name and size zero, and the sum of its bytes with a blank checksum."""
+    info = tarfile.TarInfo()
+    info.mode = 0o644
+    header = bytearray(info.tobuf(tarfile.USTAR_FORMAT)[:_BLOCK])
+    header[124:136] = bytes(12)
+    header[148:156] = b" " * 8
+    return bytes(header), sum(header)
+
+
+_TEMPLATE, _TEMPLATE_SUM = _tar_template()
+
+
+def tar_header(name: str, size: int) -> bytes:
+    """Return the 512 bytes before a member: USTAR, mode 644, owner 0, time 0 (POSIX.1-1988).
+
+    What `tarfile` makes of the same member in eight times the time: the fields that never change are made once.
+    """
+    text, octal = name.encode("ascii"), b"%011o\0" % size
+    if len(text) > 100 or size >= 8 << 30:
+        raise ValueError(f"a tar member cannot have a name of {len(text)} bytes or a size of {size} bytes")
+    check = b"%06o\0 " % (_TEMPLATE_SUM + sum(text) + sum(octal))
+    head = text.ljust(100, b"\0") + _TEMPLATE[100:124] + octal + _TEMPLATE[136:148] + check
+    return head + _TEMPLATE[156:]
+
+
+def _npy_header(length: int) -> bytes:
+    """Return the 128 bytes of an npy 1.0 file before `length` little-endian float32 values."""
+    text = f"{{'descr': '<f4', 'fortran_order': False, 'shape': ({length},), }}"
+    return b"\x93NUMPY\x01\x00" + (118).to_bytes(2, "little") + text.ljust(117).encode() + b"\n"
+
+
+def json_fields(rows: Rows) -> list[str]:
+    """Return for each sample the JSON object of all fields that have no member of their own."""
+    columns: dict[str, list[Any]] = {
+        "key": rows.keys,
+        "label_index": rows.label_index.tolist(),
+        "label_weight": rows.label_weight.tolist(),
+        "synthetic": rows.synthetic.tolist(),
+        "strategy": rows.strategy,
+        "lam": rows.lam.tolist(),
+        "lam_drawn": rows.lam_drawn.tolist(),
+        "sources": rows.sources,
+        "boxes": rows.boxes.tolist(),
+        "recipe": rows.recipe,
+    }
+    encode = json.JSONEncoder(separators=(",", ":")).encode
+    return [encode(dict(zip(columns, values, strict=True))) for values in zip(*columns.values(), strict=True)]
+
+
+def _samples(path: Path) -> Iterator[dict[str, bytes]]:
+    """Give the members of each sample by what follows the first dot of their name; `__key__` is before it."""
+    sample: dict[str, bytes] = {}
+    with tarfile.open(path, "r:") as tar:
+        for member in tar:
+            key, _, kind = member.name.partition(".")
+            data = tar.extractfile(member)
+            if data is None:
+                raise ValueError(f"its member {member.name} is no regular file")
+            if sample and sample["__key__"] != key.encode():
+                yield sample
+                sample = {}
+            sample["__key__"] = key.encode()
+            sample[kind] = data.read()
+    if sample:
+        yield sample
+
+
+def _rows(samples: list[dict[str, bytes]], schema: RowSchema) -> Rows:
+    kinds = {"__key__", schema.extension, "cls", "json"} | ({"soft.npy"} if schema.dense else set())
+    for sample in samples:
+        if sample.keys() != kinds:
+            found = ", ".join(sorted(sample.keys() - {"__key__"}))
+            raise ValueError(f"sample {sample['__key__'].decode()} has the members {found}")
+    facts: list[dict[str, Any]] = [json.loads(sample["json"]) for sample in samples]
+    n, sources = len(samples), schema.sources
+    return Rows(
+        keys=[sample["__key__"].decode() for sample in samples],
+        images=[sample[schema.extension] for sample in samples],
+        label=np.array([int(sample["cls"]) for sample in samples], np.int64),
+        soft_label=np.stack([_soft_label(sample["soft.npy"], schema) for sample in samples]) if schema.dense else None,
+        label_index=np.array([fact["label_index"] for fact in facts], np.int32).reshape(n, sources),
+        label_weight=np.array([fact["label_weight"] for fact in facts], np.float32).reshape(n, sources),
+        synthetic=np.array([fact["synthetic"] for fact in facts], np.bool_),
+        strategy=[str(fact["strategy"]) for fact in facts],
+        lam=np.array([fact["lam"] for fact in facts], np.float32),
+        lam_drawn=np.array([fact["lam_drawn"] for fact in facts], np.float32),
+        sources=[[str(path) for path in fact["sources"]] for fact in facts],
+        boxes=np.array([fact["boxes"] for fact in facts], np.int32).reshape(n, sources - 1, 4),
+        recipe=[str(fact["recipe"]) for fact in facts],
+    )
+
+
+def _soft_label(data: bytes, schema: RowSchema) -> np.ndarray[Any, np.dtype[np.float32]]:
+    label = np.load(BytesIO(data), allow_pickle=False)
+    if label.dtype != np.float32 or label.shape != (len(schema.classes),):
+        raise ValueError(f"a soft label is {label.dtype} of shape {label.shape}, not float32 of all classes")
+    return np.asarray(label)

@@ -1,0 +1,209 @@
+"""Scanning a folder of images, and the index that comes of it."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+
+from cutmix_gen.errors import SourceError
+from cutmix_gen.records import Source
+from cutmix_gen.storage import AtomicFile, path_text
+
+EXTENSIONS = frozenset({b"jpg", b"jpeg", b"jpe", b"jfif", b"png", b"webp", b"bmp", b"gif", b"tif", b"tiff", b"ppm", b"pgm"})
+"""File name endings, in lower case, of what is taken for an image."""
+
+_SPLITS = frozenset({"train", "training", "val", "valid", "validation", "test", "testing", "dev", "eval"})
+_BATCH = 1 << 16
+"""Rows of a record batch of the index: a row is found without reading the others."""
+
+
+@dataclass(frozen=True, slots=True)
+class Scan:
+    """What a folder of images holds."""
+
+    classes: tuple[str, ...]
+    """Names of the first-level folders, sorted."""
+    paths: list[bytes]
+    """Relative to the folder, with forward slashes, sorted within each class."""
+    labels: npt.NDArray[np.int32]
+    """(N,) index into `classes`."""
+    sizes: npt.NDArray[np.int64]
+    """(N,) bytes of each file."""
+    passed_over: dict[str, int]
+    """What was left out: reason to count."""
+
+    def __len__(self) -> int:
+        return len(self.paths)
+
+
+def scan(root: Path) -> Scan:
+    """List the images below a folder whose first-level sub-folders are the classes.
+
+    Images may lie deeper. Links are followed, but never in a circle. Hidden files and what has no image's name are
+    passed over and counted. Names are sorted by their bytes, so that the same folder gives the same list everywhere.
+
+    Raises
+    ------
+    SourceError
+        If there is no such folder, or it is not laid out like that, or it has fewer than two images.
+    """
+    if not root.is_dir():
+        raise SourceError(f"SRC must be a folder of class folders, but there is no folder {root}.")
+    walk = _Walk()
+    folders = walk.first_level(os.fsencode(root))
+    _check_layout(root, folders, walk)
+    paths: list[bytes] = []
+    sizes: list[int] = []
+    counts: list[int] = []
+    for name in folders:
+        files = sorted(walk.images(os.path.join(os.fsencode(root), name), name))  # noqa: PTH118  names are bytes
+        paths += [path for path, _ in files]
+        sizes += [size for _, size in files]
+        counts.append(len(files))
+    classes = tuple(path_text(name) for name in folders)
+    if len(paths) < 2:
+        found = f"one image ({path_text(paths[0])})" if paths else "no image"
+        raise SourceError(
+            f"{root} must hold at least two images to mix, but {found} was found in its {len(classes)} class "
+            f"folder{'s' if len(classes) > 1 else ''}{_listing(walk.passed_over)}."
+        )
+    labels = np.repeat(np.arange(len(classes), dtype=np.int32), counts)
+    return Scan(classes, paths, labels, np.array(sizes, np.int64), dict(sorted(walk.passed_over.items())))
+
+
+def _check_layout(root: Path, folders: list[bytes], walk: _Walk) -> None:
+    if not folders:
+        found = "images directly in it" if walk.loose_images else "none"
+        raise SourceError(
+            f"{root} must hold one sub-folder for each class, but there is {found}. "
+            "Move the images of each class into a folder of the class's name."
+        )
+    names = {name.decode("utf-8", "replace").lower() for name in folders}
+    nested = [name for name in folders if walk.has_folders(os.path.join(os.fsencode(root), name))]  # noqa: PTH118
+    if names <= _SPLITS and nested:
+        raise SourceError(
+            f"{root} holds splits ({', '.join(sorted(names))}), not classes. "
+            f"Give one of them as SRC, e.g. {root / os.fsdecode(nested[0])}."
+        )
+
+
+def _listing(passed_over: Counter[str]) -> str:
+    return "".join(f"; passed over: {count} {reason}" for reason, count in sorted(passed_over.items()))
+
+
+class _Walk:
+    """A walk through a tree that counts what it passes over."""
+
+    def __init__(self) -> None:
+        self.passed_over: Counter[str] = Counter()
+        self.loose_images = False
+
+    def first_level(self, root: bytes) -> list[bytes]:
+        folders = []
+        with os.scandir(root) as entries:
+            for entry in entries:
+                if entry.name.startswith(b"."):
+                    self.passed_over["hidden"] += 1
+                elif entry.is_dir():
+                    folders.append(entry.name)
+                else:
+                    self.loose_images |= _is_image_name(entry.name)
+                    self.passed_over["not in a class folder"] += 1
+        return sorted(folders)
+
+    @staticmethod
+    def has_folders(folder: bytes) -> bool:
+        with os.scandir(folder) as entries:
+            return any(entry.is_dir() for entry in entries)
+
+    def images(self, folder: bytes, prefix: bytes) -> Iterator[tuple[bytes, int]]:
+        """Give (path, size in bytes) of each image below a folder, in no order."""
+        pending = [(folder, prefix, frozenset({_identity(folder)}))]
+        while pending:
+            folder, prefix, above = pending.pop()
+            with os.scandir(folder) as entries:
+                for entry in entries:
+                    name = entry.name
+                    if name[:1] == b".":
+                        self.passed_over["hidden"] += 1
+                    elif entry.is_dir():
+                        identity = _identity(entry.path)
+                        if identity in above:
+                            self.passed_over["link in a circle"] += 1
+                        else:
+                            pending.append((entry.path, prefix + b"/" + name, above | {identity}))
+                    elif not _is_image_name(name):
+                        self.passed_over["not an image by its name"] += 1
+                    elif not entry.is_file():
+                        self.passed_over["broken link or special file"] += 1
+                    else:
+                        yield prefix + b"/" + name, entry.stat().st_size
+
+
+def _is_image_name(name: bytes) -> bool:
+    return name.rpartition(b".")[2].lower() in EXTENSIONS
+
+
+def _identity(folder: bytes) -> tuple[int, int]:
+    status = os.stat(folder)  # noqa: PTH116  names are bytes
+    return status.st_dev, status.st_ino
+
+
+_SCHEMA = pa.schema([("path", pa.string()), ("label", pa.int32()), ("bytes", pa.int64())])
+
+
+def write_index(scanned: Scan, labels: npt.NDArray[np.int32], path: Path) -> None:
+    """Write the index of a scan as an Arrow file that workers memory-map.
+
+    Parameters
+    ----------
+    scanned : Scan
+    labels : (N,) int32 ndarray
+        Class of each image in the set, which may have more classes than the scanned folder.
+    path : Path
+    """
+    file = AtomicFile(path)
+    try:
+        with pa.OSFile(str(file.temporary), "wb") as sink, pa.ipc.new_file(sink, _SCHEMA) as writer:
+            for start in range(0, len(scanned), _BATCH):
+                part = slice(start, start + _BATCH)
+                texts = [path_text(name) for name in scanned.paths[part]]
+                columns = [pa.array(texts, pa.string()), pa.array(labels[part]), pa.array(scanned.sizes[part])]
+                writer.write_batch(pa.record_batch(columns, schema=_SCHEMA))
+        file.commit()
+    finally:
+        file.discard()
+
+
+def fingerprint(scanned: Scan, labels: npt.NDArray[np.int32]) -> str:
+    """Return the SHA-256 over all paths, classes and sizes: whether two folders hold the same sources."""
+    digest = hashlib.sha256(b"\0".join(scanned.paths))
+    digest.update(labels.tobytes())
+    digest.update(scanned.sizes.tobytes())
+    return digest.hexdigest()
+
+
+class SourceIndex:
+    """The sources of a run, memory-mapped: only the rows that are asked for are read."""
+
+    def __init__(self, path: Path) -> None:
+        self._file = pa.ipc.open_file(pa.memory_map(str(path)))
+
+    def rows(self, indices: npt.NDArray[np.int64]) -> list[Source]:
+        """Return the sources at some places of the index, in the order asked for."""
+        found: list[Source | None] = [None] * len(indices)
+        batches, offsets = np.divmod(indices, _BATCH)
+        for batch in np.unique(batches).tolist():
+            here = np.flatnonzero(batches == batch)
+            rows = self._file.get_batch(batch).take(pa.array(offsets[here])).to_pydict()
+            for place, row in zip(here.tolist(), zip(*rows.values(), strict=True), strict=True):
+                found[place] = Source(*row)
+        return [source for source in found if source is not None]

@@ -1,0 +1,139 @@
+"""The one seam to files: everything that is read or written goes through here."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import socket
+from pathlib import Path
+
+_TEMPORARY = ".tmp"
+
+
+def path_text(path: bytes) -> str:
+    r"""Return a path as text that any file format can carry, and that `path_bytes` turns back.
+
+    Valid UTF-8 without a backslash stays as it is. In other names a byte that is no UTF-8 becomes `\xNN` and a
+    backslash is doubled.
+
+    >>> path_text(b"cats/tom.jpg")
+    'cats/tom.jpg'
+    >>> path_bytes(path_text(b"cats/\xff.jpg"))
+    b'cats/\xff.jpg'
+    """
+    return path.replace(b"\\", b"\\\\").decode("utf-8", "backslashreplace")
+
+
+def path_bytes(text: str) -> bytes:
+    """Return the path that `path_text` made a text of."""
+    if "\\" not in text:
+        return text.encode()
+    parts = text.split("\\\\")
+    return b"\\".join(_unescape(part) for part in parts)
+
+
+def _unescape(text: str) -> bytes:
+    first, *rest = text.split("\\x")
+    return first.encode() + b"".join(bytes([int(part[:2], 16)]) + part[2:].encode() for part in rest)
+
+
+def source_path(root: Path, path: bytes) -> bytes:
+    """Return where a source lies; its name may be no text, which `pathlib` cannot carry."""
+    return os.path.join(os.fsencode(root), path)  # noqa: PTH118
+
+
+def read_source(root: Path, path: str) -> bytes:
+    """Return the bytes of the source image at a path as `path_text` writes it, below root."""
+    with open(source_path(root, path_bytes(path)), "rb") as file:  # noqa: PTH123
+        return file.read()
+
+
+class AtomicFile:
+    """A file that is written beside its place, and appears there whole or never.
+
+    Write to `temporary`, then call `commit` or `discard`. The file is flushed to disk before it is renamed, so that
+    under its final name it is never half written, not even after a power cut.
+    """
+
+    def __init__(self, path: Path) -> None:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        self.path = path
+        name = f".{path.name}.{socket.gethostname()}.{os.getpid()}{_TEMPORARY}"
+        self.temporary = path.with_name(name)
+
+    def commit(self) -> None:
+        """Give the file its final name."""
+        _flush(self.temporary)
+        self.temporary.replace(self.path)
+        _flush(self.path.parent)
+
+    def commit_new(self) -> bool:
+        """Give the file its final name unless there is such a file; of several processes exactly one succeeds."""
+        _flush(self.temporary)
+        try:
+            os.link(self.temporary, self.path)
+        except FileExistsError:
+            return False
+        finally:
+            self.temporary.unlink()
+        _flush(self.path.parent)
+        return True
+
+    def discard(self) -> None:
+        """Remove what was written; nothing happens after `commit`."""
+        self.temporary.unlink(missing_ok=True)
+
+
+def put_bytes(path: Path, data: bytes) -> None:
+    """Write a small file so that it is there whole or not at all."""
+    file = AtomicFile(path)
+    try:
+        file.temporary.write_bytes(data)
+        file.commit()
+    finally:
+        file.discard()
+
+
+def put_new(path: Path, data: bytes) -> bool:
+    """Write a small file whole, unless one is there already; tell whether it was written."""
+    file = AtomicFile(path)
+    try:
+        file.temporary.write_bytes(data)
+        return file.commit_new()
+    finally:
+        file.discard()
+
+
+def _flush(path: Path) -> None:
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+def remove_leftovers(folder: Path) -> None:
+    """Remove the temporary files that dead processes of this machine left in a folder."""
+    if not folder.is_dir():
+        return
+    host = socket.gethostname()
+    for path in folder.glob(f".*{_TEMPORARY}"):
+        name, _, process = path.name.removesuffix(_TEMPORARY).rpartition(".")
+        if name.endswith(f".{host}") and process.isdigit() and not _is_alive(int(process)):
+            path.unlink(missing_ok=True)
+
+
+def _is_alive(process: int) -> bool:
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return True
+
+
+def sha256(path: Path) -> str:
+    """Return the SHA-256 of a file in hexadecimal."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

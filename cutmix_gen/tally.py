@@ -1,0 +1,57 @@
+"""Adding up commit records: what generate's summary, the card and `info` all say comes from here."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+import numpy as np
+
+from cutmix_gen.records import LAM_BINS, ShardRecord, Skip
+
+KINDS = ("original", "cutmix")
+
+
+class Tally:
+    """Sums over commit records, in memory that does not grow with their number."""
+
+    def __init__(self, num_classes: int) -> None:
+        self.shards = 0
+        self.bytes = 0
+        self.samples = dict.fromkeys(KINDS, 0)
+        self.class_weight = {kind: np.zeros(num_classes) for kind in KINDS}
+        self.lam_histogram = np.zeros(LAM_BINS, np.int64)
+        self.strategies: Counter[str] = Counter()
+        self.lost: Counter[str] = Counter()
+        """Samples that were skipped, by kind."""
+        self._skips: dict[tuple[int, str], Skip] = {}
+        self._converted: Counter[tuple[int, int]] = Counter()
+
+    def add(self, record: ShardRecord) -> None:
+        """Add a record."""
+        self.shards += 1
+        self.bytes += record.bytes
+        self.samples[record.kind] += record.samples
+        self.class_weight[record.kind] += record.class_weight
+        self.lam_histogram += record.lam_histogram
+        self.strategies.update(record.strategies)
+        self.lost[record.kind] += len(record.skipped)
+        self._skips.update({(record.run, skip.path): skip for skip in record.skipped})
+        self._converted[record.run, record.copy] += record.converted
+
+    @property
+    def total(self) -> int:
+        """Samples of both kinds."""
+        return sum(self.samples.values())
+
+    @property
+    def skipped(self) -> list[Skip]:
+        """Each skipped source of each run once, sorted."""
+        return [self._skips[key] for key in sorted(self._skips)]
+
+    @property
+    def converted(self) -> int:
+        """Source images that were turned into another pixel mode, each of a run once."""
+        most: Counter[int] = Counter()
+        for (run, _), count in self._converted.items():
+            most[run] = max(most[run], count)
+        return most.total()
