@@ -9,7 +9,6 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 import numpy as np
-import numpy.typing as npt
 
 from cutmix_gen.codecs import best_codec, make_codec, peek
 from cutmix_gen.codecs.modes import DEEP, GRAY
@@ -44,19 +43,19 @@ def begin(config: GenerateConfig) -> Run:
     SetError
         If the output folder holds something else than a set.
     """
-    _check_places(config)
+    check_places(config)
     manifest = Manifest(config.output)
     if not manifest.exists():
         _check_empty(config.output)
-        return _new_set(config, scan(config.source))
+        return begin_in(config, scan(config.source))
     if config.overwrite:
         scanned = scan(config.source)
         resolve(config, scanned)  # whatever is wrong with the new set shows before the old one goes
         manifest.delete()
-        return _new_set(config, scanned)
+        return begin_in(config, scanned)
     runs = manifest.runs()
     if not runs:
-        return _new_set(config, scan(config.source))
+        return begin_in(config, scan(config.source))
     return _in_set(config, manifest, runs)
 
 
@@ -91,12 +90,13 @@ def _headers(config: GenerateConfig, scanned: Scan) -> list[tuple[str, str]]:
     for number in sorted(chosen.tolist()):
         try:
             headers.append(peek(source_path(config.source, scanned.paths[number])))
-        except Exception as error:  # noqa: BLE001  a broken image can raise nearly anything; the run will name it
+        except Exception as error:
             _log.debug("no header of %r: %s", scanned.paths[number], error)
     return headers
 
 
-def _check_places(config: GenerateConfig) -> None:
+def check_places(config: GenerateConfig) -> None:
+    """Raise `UsageError` if SRC and OUT lie inside each other."""
     source, output = config.source.resolve(), config.output.resolve()
     if source == output or source in output.parents:
         raise UsageError(
@@ -119,8 +119,8 @@ def _check_empty(output: Path) -> None:
         )
 
 
-def _new_set(config: GenerateConfig, scanned: Scan) -> Run:
-    """Begin the first run of a set."""
+def begin_in(config: GenerateConfig, scanned: Scan) -> Run:
+    """Begin the first run of a set, whose sources are scanned already."""
     resolved = resolve(config, scanned)
     manifest = Manifest(config.output)
     manifest.write_set(
@@ -134,7 +134,7 @@ def _new_set(config: GenerateConfig, scanned: Scan) -> Run:
             sources=resolved.num_sources,
         )
     )
-    return _add_run(resolved, manifest, scanned, scanned.labels, 1, 0)
+    return _add_run(resolved, scanned, 1, 0)
 
 
 def _in_set(config: GenerateConfig, manifest: Manifest, runs: list[RunInfo]) -> Run:
@@ -144,16 +144,15 @@ def _in_set(config: GenerateConfig, manifest: Manifest, runs: list[RunInfo]) -> 
     for run in same:
         if Path(run.source) == config.source.absolute():
             return _take_up(manifest, run, config.source)
-    scanned = scan(config.source)
-    labels = _labels_in_set(scanned, info, config)
+    scanned = _with_classes_of(info, scan(config.source), config)
     for run in same:
-        if run.fingerprint == fingerprint(scanned, labels):
+        if run.fingerprint == fingerprint(scanned):
             return _take_up(manifest, run, config.source)
     last = runs[-1]
     if not config.append:
         raise UsageError(_refusal(config, last))
     resolved = _appendable(config, info, scanned)
-    return _add_run(resolved, manifest, scanned, labels, last.number + 1, last.first_shard + last.shards)
+    return _add_run(resolved, scanned, last.number + 1, last.first_shard + last.shards)
 
 
 def _config_of(run: RunInfo, output: Path) -> GenerateConfig:
@@ -174,7 +173,8 @@ def _take_up(manifest: Manifest, run: RunInfo, source: Path) -> Run:
     ]
     if changed:
         _log.warning(
-            "Libraries have changed since the run began; what is made now may differ in its bytes: %s.", ", ".join(changed)
+            "Libraries have changed since the run began; what is made now may differ in its bytes: %s.",
+            ", ".join(changed),
         )
     return Run(manifest.root, run.number, source.absolute())
 
@@ -189,8 +189,8 @@ def _refusal(config: GenerateConfig, last: RunInfo) -> str:
     )
 
 
-def _labels_in_set(scanned: Scan, info: SetInfo, config: GenerateConfig) -> npt.NDArray[np.int32]:
-    """Return the class of each image by the set's own numbering."""
+def _with_classes_of(info: SetInfo, scanned: Scan, config: GenerateConfig) -> Scan:
+    """Return a scan with its classes numbered as the set has them."""
     numbers = {name: number for number, name in enumerate(info.classes)}
     unknown = [name for name in scanned.classes if name not in numbers]
     if unknown:
@@ -198,7 +198,8 @@ def _labels_in_set(scanned: Scan, info: SetInfo, config: GenerateConfig) -> npt.
             f"The set in {config.output} has no class {', '.join(unknown[:5])}{'...' if len(unknown) > 5 else ''}: "
             "its labels are fixed by the first run. Use another folder for the new classes."
         )
-    return np.array([numbers[name] for name in scanned.classes], np.int32)[scanned.labels]
+    labels = np.array([numbers[name] for name in scanned.classes], np.int32)[scanned.labels]
+    return replace(scanned, classes=info.classes, labels=labels)
 
 
 def _appendable(config: GenerateConfig, info: SetInfo, scanned: Scan) -> GenerateConfig:
@@ -217,7 +218,9 @@ def _appendable(config: GenerateConfig, info: SetInfo, scanned: Scan) -> Generat
         ("--dense-labels", dense, fitting.dense_labels),
     ):
         if have != want:
-            raise UsageError(f"Every sample of a set has one schema: the set in {config.output} has {option} {have}, not {want}.")
+            raise UsageError(
+                f"Every sample of a set has one schema: the set in {config.output} has {option} {have}, not {want}."
+            )
     if fitting.num_sources > info.sources:
         raise UsageError(
             f"A label row of the set in {config.output} holds {info.sources} sources, but the strategy mixes "
@@ -226,20 +229,20 @@ def _appendable(config: GenerateConfig, info: SetInfo, scanned: Scan) -> Generat
     return resolve(fitting, scanned)
 
 
-def _add_run(
-    config: GenerateConfig, manifest: Manifest, scanned: Scan, labels: npt.NDArray[np.int32], number: int, shard: int
-) -> Run:
+def _add_run(config: GenerateConfig, scanned: Scan, number: int, first_shard: int) -> Run:
+    """Write a run's files. `config` is resolved, and `scanned` has the classes of the set."""
+    manifest = Manifest(config.output)
     manifest.remove_leftovers()
-    plan = Plan(config, len(scanned), number, shard)
-    write_index(scanned, labels, manifest.index_path(number))
+    plan = Plan(config, len(scanned), number, first_shard)
+    write_index(scanned, manifest.index_path(number))
     run = RunInfo(
         number=number,
         config=config.identity(),
         digest=config.digest(),
         source=str(config.source.absolute()),
-        fingerprint=fingerprint(scanned, labels),
+        fingerprint=fingerprint(scanned),
         num_images=len(scanned),
-        first_shard=shard,
+        first_shard=first_shard,
         shards=plan.num_shards,
         samples=plan.num_samples,
         passed_over=scanned.passed_over,

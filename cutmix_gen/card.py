@@ -55,7 +55,9 @@ Made with cutmix-gen {__version__}, {len(runs)} run{"s" if len(runs) > 1 else ""
 
 def _run_text(run: RunInfo) -> str:
     config = run.config
-    amount = f"num-samples {config['num_samples']}" if config["num_samples"] is not None else f"copies {config['copies']}"
+    amount = (
+        f"num-samples {config['num_samples']}" if config["num_samples"] is not None else f"copies {config['copies']}"
+    )
     return (
         f"- run {run.number}: {run.num_images:,} source images, {amount}, strategy {' '.join(config['strategy'])}, "
         f"alpha {config['alpha']}, size {config['size']}, seed {config['seed']}, codec {config['codec']}"
@@ -80,7 +82,17 @@ def _yaml(info: SetInfo, splits: dict[str, list[ShardRecord]]) -> list[str]:
     return lines
 
 
-_PLAIN = ("label_index", "label_weight", "synthetic", "strategy", "lam", "lam_drawn", "sources", "boxes", "recipe")
+_PLAIN = (
+    "label_index",
+    "label_weight",
+    "synthetic",
+    "strategy",
+    "lam",
+    "lam_drawn",
+    "sources",
+    "boxes",
+    "recipe",
+)
 _TYPES = {
     "label_index": "sequence: int32",
     "label_weight": "sequence: float32",
@@ -106,7 +118,13 @@ def _webdataset_features(info: SetInfo) -> list[str]:
     lines = [f"  - name: {extension}", "    dtype: image", "  - name: cls", *_class_names(info)]
     if info.dense_labels:
         lines += ["  - name: soft.npy", "    sequence: float32"]
-    lines += ["  - name: json", "    struct:", "    - name: key", "      dtype: string", *_plain_features("    ")]
+    lines += [
+        "  - name: json",
+        "    struct:",
+        "    - name: key",
+        "      dtype: string",
+        *_plain_features("    "),
+    ]
     return [*lines, "  - name: __key__", "    dtype: string", "  - name: __url__", "    dtype: string"]
 
 

@@ -10,8 +10,6 @@ from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any
 
-from joblib import cpu_count
-
 from cutmix_gen.codecs import CODECS, MODES, Encoding
 from cutmix_gen.errors import UsageError
 from cutmix_gen.geometry import FITS
@@ -30,7 +28,7 @@ _AUTO = "auto"
 _AUTO_FIELDS = ("mode", "image_format", "codec", "dense_labels")
 
 
-def _option(
+def _option(  # noqa: PLR0913  a declaration reads better flat
     default: Any,
     text: str,
     *,
@@ -65,13 +63,15 @@ class GenerateConfig:
 
     format: str = _option("parquet", "Shard format.", choices=tuple(SHARD_FORMATS))
     copies: float | None = _option(
-        None, "CutMix samples per source image; 0.5 makes one of every second image.  [default: 1]", metavar="FLOAT"
+        None,
+        "CutMix samples per source image; 0.5 makes one of every second image.  [default: 1]",
+        metavar="FLOAT",
     )
-    num_samples: int | None = _option(
-        None, "CutMix samples in all, instead of --copies.", metavar="INT"
-    )
+    num_samples: int | None = _option(None, "CutMix samples in all, instead of --copies.", metavar="INT")
     originals: bool = _option(
-        True, "Write the originals too, in the same schema, with one-hot labels.", flag="--originals/--no-originals"
+        True,
+        "Write the originals too, in the same schema, with one-hot labels.",
+        flag="--originals/--no-originals",
     )
     strategy: tuple[str, ...] = _option(
         ("cutmix",),
@@ -102,9 +102,7 @@ class GenerateConfig:
     )
     quality: int = _option(95, "Of JPEG and WebP, 1 to 100; 100 makes WebP lossless.", metavar="INT")
     subsampling: str = _option("444", "Of JPEG's colour.", choices=("444", "422", "420"))
-    label_smoothing: float = _option(
-        0.0, "Share of the dense label that is spread over all classes.", metavar="FLOAT"
-    )
+    label_smoothing: float = _option(0.0, "Share of the dense label that is spread over all classes.", metavar="FLOAT")
     dense_labels: str = _option(
         _AUTO,
         f"Write a vector of all classes with each sample. auto: up to {DENSE_LABELS_UP_TO:,} classes.",
@@ -116,11 +114,17 @@ class GenerateConfig:
     )
     seed: int = _option(0, "Start of every random draw.", metavar="INT")
     jobs: int | None = _option(
-        None, "Processes to work with.  [default: usable cores]", metavar="INT", flag="-j/--jobs", identity=False
+        None,
+        "Processes to work with.  [default: usable cores]",
+        metavar="INT",
+        flag="-j/--jobs",
+        identity=False,
     )
     backend: str = _option("loky", "Engine that runs the tasks.", choices=BACKENDS, identity=False)
     slice: str | None = _option(
-        None, "Make only every Nth task, the Ith first (I from 0): one process of several.", metavar="I/N",
+        None,
+        "Make only every Nth task, the Ith first (I from 0): one process of several.",
+        metavar="I/N",
         identity=False,
     )
     codec: str = _option(
@@ -248,10 +252,6 @@ class GenerateConfig:
             return int(first), int(count)
         raise UsageError(f"--slice must be I/N with I from 0 to N - 1, e.g. 0/4, but it is '{self.slice}'.")
 
-    def worker_count(self) -> int:
-        """Return how many processes to work with: `--jobs`, or the cores that this process may use."""
-        return self.jobs or cpu_count()
-
     def identity(self) -> dict[str, Any]:
         """Return what decides about the bytes, as plain JSON values."""
         values = {item.name: getattr(self, item.name) for item in fields(self) if item.metadata.get("identity")}
@@ -292,7 +292,7 @@ def _canonical_size(text: str | int) -> str:
     width, x, height = str(text).lower().partition("x")
     if width.isdigit() and (height.isdigit() or not x):
         target = Size(int(width), int(height or width))
-        if 1 <= min(target.width, target.height) and 2 <= target.area and max(target.width, target.height) <= 16384:
+        if min(target.width, target.height) >= 1 and target.area >= 2 and max(target.width, target.height) <= 16384:
             return f"{target.width}x{target.height}"
     raise UsageError(
         f"--size must be keep, a side like 224, or WIDTHxHEIGHT like 320x240 (up to 16384), but it is '{text}'."

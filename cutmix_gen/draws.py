@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -72,13 +73,10 @@ def draw_copy(config: GenerateConfig, key: DrawKey, sizes: list[Size | None]) ->
     partners = PAIRINGS[config.pairing](rng, usable, config.num_sources - 1).tolist()
     flips = (rng.random((n, config.num_sources)) < config.hflip).tolist()
     chosen = rng.choice(len(strategies), n, p=[weight for _, weight in config.strategies()]).tolist()
-    rounds: list[list[list[Any]]] = []
-
-    def params_of(round_: int, place: int) -> Any:
-        if round_ == len(rounds):
-            drawn = key.generator(config.seed, round_ + 1)
-            rounds.append([strategy.draw(drawn, n, config.law) for strategy in strategies])
-        return rounds[round_][chosen[place]][place]
+    drawn = [
+        Rounds(lambda round_, s=strategy: s.draw(key.generator(config.seed, round_ + 1), n, config.law))  # type: ignore[misc]
+        for strategy in strategies
+    ]
 
     def draw(place: int, size: Size | None) -> Draw | str:
         strategy = strategies[chosen[place]]
@@ -87,11 +85,35 @@ def draw_copy(config: GenerateConfig, key: DrawKey, sizes: list[Size | None]) ->
             return "the image could not be read"
         if donors[0] < 0:
             return "there is no other readable image to mix it with in its block"
-        for round_ in range(_ROUNDS + 1):
-            params = params_of(round_, place) if round_ < _ROUNDS else strategy.fallback()
-            mask = strategy.realise(params, size)
-            if not mask.is_wasted():
-                return Draw(donors, flips[place], strategy, params, mask)
-        return f"an image of {size} px is too small for the strategy '{strategy.name}'"
+        found = realise(strategy, size, drawn[chosen[place]], place)
+        if found is None:
+            return f"an image of {size} px is too small for the strategy '{strategy.name}'"
+        return Draw(donors, flips[place], strategy, *found)
 
     return [draw(place, size) for place, size in enumerate(sizes)]
+
+
+class Rounds:
+    """Parameters drawn for many samples at once, round after round, each round when it is first asked for."""
+
+    def __init__(self, draw: Callable[[int], list[Any]]) -> None:
+        self._draw = draw
+        self._rounds: list[list[Any]] = []
+
+    def params(self, round_: int, place: int) -> Any:
+        """Return what a round drew for a sample."""
+        if round_ == len(self._rounds):
+            self._rounds.append(self._draw(round_))
+        return self._rounds[round_][place]
+
+
+def realise(strategy: Strategy, size: Size, rounds: Rounds, place: int) -> tuple[Any, Mask] | None:
+    """Return the first parameters and mask of a sample that are not wasted, None where there can be none."""
+    for round_ in range(_ROUNDS):
+        params = rounds.params(round_, place)
+        mask = strategy.realise(params, size)
+        if not mask.is_wasted():
+            return params, mask
+    params = strategy.fallback()
+    mask = strategy.realise(params, size)
+    return None if mask.is_wasted() else (params, mask)

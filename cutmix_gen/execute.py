@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import signal
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import closing
 from functools import cache
 from typing import TypeVar
@@ -16,9 +16,14 @@ _ATTEMPTS = 3
 """How often the tasks of dead workers are tried again before the run gives up."""
 
 
-def run_tasks(
-    function: Callable[[int], Result], tasks: Sequence[int], backend: str, jobs: int
-) -> Iterator[Result]:
+def usable_cores() -> int:
+    """Return how many cores this process may use, by its affinity and its container's limits."""
+    from joblib import cpu_count  # noqa: PLC0415  see run_tasks
+
+    return int(cpu_count())
+
+
+def run_tasks(function: Callable[[int], Result], tasks: Sequence[int], backend: str, jobs: int) -> Iterator[Result]:
     """Call a function with each task number, and give the results as they come, in no order.
 
     A worker process that dies (killed for its memory, say) costs only time: the tasks without a result are given to
@@ -66,11 +71,11 @@ def run_tasks(
 
 def _parallel(
     function: Callable[[int], Result], tasks: list[int], backend: str, jobs: int
-) -> Iterator[tuple[int, Result]]:
+) -> Generator[tuple[int, Result], None, None]:
     from joblib import Parallel, delayed  # noqa: PLC0415  see run_tasks
 
     parallel = Parallel(n_jobs=jobs, backend=backend, return_as="generator_unordered", batch_size=1)
-    results: Iterator[tuple[int, Result]] = parallel(
+    results: Generator[tuple[int, Result], None, None] = parallel(
         delayed(_call)(function, task, backend == "loky") for task in tasks
     )
     return results

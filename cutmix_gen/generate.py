@@ -11,7 +11,7 @@ from cutmix_gen.begin import begin
 from cutmix_gen.card import write_card
 from cutmix_gen.config import GenerateConfig
 from cutmix_gen.errors import TooManyFailuresError
-from cutmix_gen.execute import run_tasks
+from cutmix_gen.execute import run_tasks, usable_cores
 from cutmix_gen.manifest import Manifest
 from cutmix_gen.plan import Run, open_run
 from cutmix_gen.produce import produce
@@ -63,7 +63,7 @@ def generate(config: GenerateConfig, progress: Progress | None = None) -> Report
     work = partial(_work, config.output, run.info.number, run.config.source, run.identity)
     allowed = config.allowed_failures(run.info.num_images)
     _check_failures(all_of_it, allowed)
-    for records in run_tasks(work, tasks, config.backend, config.worker_count()):
+    for records in run_tasks(work, tasks, config.backend, config.jobs or usable_cores()):
         for record in records:
             if record.shard not in done:
                 all_of_it.add(record)

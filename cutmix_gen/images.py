@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from pathlib import Path
 
 from cutmix_gen.codecs import Decoded, make_codec
 from cutmix_gen.config import GenerateConfig
@@ -72,7 +71,7 @@ class Images:
             crop = self._fit(decoded.size, self._target)
             fitted = replace(decoded, pixels=self._codec.fit(decoded, crop, self._target))
             return LoadedImage(source, fitted, crop)
-        except Exception as error:  # noqa: BLE001  decoders raise nearly anything on a broken file
+        except Exception as error:
             return LoadedImage(source, None, reason=f"{type(error).__name__}: {error}")
 
     def size_of(self, image: LoadedImage) -> Size | None:

@@ -29,9 +29,7 @@ def dominant_class(index: Classes, weight: Weights) -> npt.NDArray[np.int64]:
     return np.take_along_axis(index, share.argmax(axis=1)[:, None], axis=1)[:, 0].astype(np.int64)
 
 
-def soft_labels(
-    index: Classes, weight: Weights, num_classes: int, smoothing: float = 0.0
-) -> npt.NDArray[np.float32]:
+def soft_labels(index: Classes, weight: Weights, num_classes: int, smoothing: float = 0.0) -> npt.NDArray[np.float32]:
     """Return the dense label of each sample: its classes weighted by the pixels that they own.
 
     Parameters
@@ -63,4 +61,4 @@ def soft_labels(
 
 def class_weight(index: Classes, weight: Weights, num_classes: int) -> Weights:
     """Return the summed share of each class over all samples: (C,) float64."""
-    return np.bincount(index.ravel(), weights=weight.ravel(), minlength=num_classes)
+    return np.bincount(index.ravel(), weights=weight.ravel(), minlength=num_classes).astype(np.float64)

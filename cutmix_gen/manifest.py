@@ -9,7 +9,6 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
-from cutmix_gen.config import GenerateConfig
 from cutmix_gen.errors import SetError
 from cutmix_gen.records import RowSchema, ShardRecord, Skip
 from cutmix_gen.storage import put_bytes, put_new, remove_leftovers
@@ -144,9 +143,8 @@ class Manifest:
 
         A record is valid when its shard file is there with the size on record.
         """
-        path = self.record_path(shard)
         try:
-            record = self._read_record(path)
+            record = self.read_record(shard)
             return record if (self.root / record.file).stat().st_size == record.bytes else None
         except (FileNotFoundError, SetError):
             return None
@@ -155,9 +153,19 @@ class Manifest:
         """Read all commit records, in the order of the shards, whether their files are there or not."""
         folder = self._home / "shards"
         for path in sorted(path for path in folder.glob("*.json") if _RECORD_NAME.fullmatch(path.name)):
-            yield self._read_record(path)
+            yield self.read_record(int(path.stem))
 
-    def _read_record(self, path: Path) -> ShardRecord:
+    def read_record(self, shard: int) -> ShardRecord:
+        """Read the commit record of a shard.
+
+        Raises
+        ------
+        FileNotFoundError
+            If there is none.
+        SetError
+            If it is damaged.
+        """
+        path = self.record_path(shard)
         facts = _read_json(path)
         try:
             skipped = [Skip(**skip) for skip in facts.get("skipped", [])]

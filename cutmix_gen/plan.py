@@ -77,6 +77,11 @@ class Plan:
                 shards.append(ShardSpec(number, copy, count))
         return Task(block, start, stop, tuple(shards))
 
+    def locate(self, shard: int) -> tuple[Task, ShardSpec]:
+        """Return the task that makes a shard, and the shard's part in it."""
+        task = self.task((shard - self.first_shard) % self.num_blocks)
+        return task, next(spec for spec in task.shards if spec.number == shard)
+
     def _bound(self, block: int) -> int:
         return block * self.num_images // self.num_blocks
 

@@ -17,7 +17,9 @@ from cutmix_gen.errors import SourceError
 from cutmix_gen.records import Source
 from cutmix_gen.storage import AtomicFile, path_text
 
-EXTENSIONS = frozenset({b"jpg", b"jpeg", b"jpe", b"jfif", b"png", b"webp", b"bmp", b"gif", b"tif", b"tiff", b"ppm", b"pgm"})
+EXTENSIONS = frozenset(
+    {b"jpg", b"jpeg", b"jpe", b"jfif", b"png", b"webp", b"bmp", b"gif", b"tif", b"tiff", b"ppm", b"pgm"}
+)
 """File name endings, in lower case, of what is taken for an image."""
 
 _SPLITS = frozenset({"train", "training", "val", "valid", "validation", "test", "testing", "dev", "eval"})
@@ -160,14 +162,12 @@ def _identity(folder: bytes) -> tuple[int, int]:
 _SCHEMA = pa.schema([("path", pa.string()), ("label", pa.int32()), ("bytes", pa.int64())])
 
 
-def write_index(scanned: Scan, labels: npt.NDArray[np.int32], path: Path) -> None:
+def write_index(scanned: Scan, path: Path) -> None:
     """Write the index of a scan as an Arrow file that workers memory-map.
 
     Parameters
     ----------
     scanned : Scan
-    labels : (N,) int32 ndarray
-        Class of each image in the set, which may have more classes than the scanned folder.
     path : Path
     """
     file = AtomicFile(path)
@@ -176,17 +176,21 @@ def write_index(scanned: Scan, labels: npt.NDArray[np.int32], path: Path) -> Non
             for start in range(0, len(scanned), _BATCH):
                 part = slice(start, start + _BATCH)
                 texts = [path_text(name) for name in scanned.paths[part]]
-                columns = [pa.array(texts, pa.string()), pa.array(labels[part]), pa.array(scanned.sizes[part])]
+                columns = [
+                    pa.array(texts, pa.string()),
+                    pa.array(scanned.labels[part]),
+                    pa.array(scanned.sizes[part]),
+                ]
                 writer.write_batch(pa.record_batch(columns, schema=_SCHEMA))
         file.commit()
     finally:
         file.discard()
 
 
-def fingerprint(scanned: Scan, labels: npt.NDArray[np.int32]) -> str:
+def fingerprint(scanned: Scan) -> str:
     """Return the SHA-256 over all paths, classes and sizes: whether two folders hold the same sources."""
     digest = hashlib.sha256(b"\0".join(scanned.paths))
-    digest.update(labels.tobytes())
+    digest.update(scanned.labels.tobytes())
     digest.update(scanned.sizes.tobytes())
     return digest.hexdigest()
 

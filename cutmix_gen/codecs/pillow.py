@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from io import BytesIO
-from pathlib import Path
 from typing import Any, ClassVar
 
 import numpy as np
-from PIL import Image
+from PIL import Image, ImageFile
 
 from cutmix_gen.codecs.base import Codec, Decoded, Encoding, Reduce
 from cutmix_gen.codecs.modes import has_transparency, pixels_of
@@ -92,13 +91,13 @@ def _format(image: Image.Image) -> str:
 
 def _raw_mode(image: Image.Image) -> str:
     """Return how the pixels of a PNG are stored (`RGB;16B` becomes RGB on loading); empty for other formats."""
-    if image.format != "PNG" or not image.tile:
+    if image.format != "PNG" or not isinstance(image, ImageFile.ImageFile) or not image.tile:
         return ""
     args = image.tile[0].args
     return str(args[0] if isinstance(args, tuple) else args)
 
 
-def peek(path: Path | str | bytes) -> tuple[str, str]:
+def peek(path: bytes) -> tuple[str, str]:
     """Return the format (`jpeg`, ...) and Pillow's mode of an image file from its header alone."""
-    with Image.open(path, formats=FORMATS) as image:  # type: ignore[arg-type]  # bytes paths work too
+    with Image.open(path, formats=FORMATS) as image:
         return _format(image), image.mode

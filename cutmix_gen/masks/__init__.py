@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import Field, fields
 
 from cutmix_gen.errors import UsageError
@@ -11,7 +11,16 @@ from cutmix_gen.masks.base import LamLaw, Mask, Patch, Strategy
 from cutmix_gen.masks.cutmix import CutMix
 from cutmix_gen.masks.patches import Patches
 
-__all__ = ["STRATEGIES", "LamLaw", "Mask", "Patch", "Strategy", "WeightedStrategy", "parse_strategies"]
+__all__ = [
+    "STRATEGIES",
+    "LamLaw",
+    "Mask",
+    "Patch",
+    "Strategy",
+    "WeightedStrategy",
+    "make_strategy",
+    "parse_strategies",
+]
 
 STRATEGIES: dict[str, type[Strategy]] = {
     strategy.name: strategy
@@ -57,17 +66,35 @@ def parse_strategies(names: Iterable[str], options: Iterable[str]) -> list[Weigh
     values = _parse_options(options, list(weights))
     total = sum(weights.values())
     return [
-        (STRATEGIES[name](**{key: value for key, value in values.items() if key in _fields(name)}), weight / total)
+        (
+            make_strategy(name, {key: value for key, value in values.items() if key in _fields(name)}),
+            weight / total,
+        )
         for name, weight in weights.items()
     ]
 
 
-def _parse_weight(text: str) -> tuple[str, float]:
-    name, colon, weight = text.partition(":")
+def make_strategy(name: str, options: Mapping[str, object]) -> Strategy:
+    """Return a strategy by name, with its own options as a recipe has them.
+
+    Raises
+    ------
+    UsageError
+        If there is no such strategy, or an option of it does not fit.
+    """
     if name not in STRATEGIES:
         near = difflib.get_close_matches(name, STRATEGIES, 1)
         hint = f" Did you mean '{near[0]}'?" if near else ""
         raise UsageError(f"There is no strategy '{name}'.{hint} Choose from: {', '.join(STRATEGIES)}.")
+    try:
+        return STRATEGIES[name](**options)
+    except TypeError as error:
+        raise UsageError(f"The options of strategy '{name}' do not fit: {error}.") from error
+
+
+def _parse_weight(text: str) -> tuple[str, float]:
+    name, colon, weight = text.partition(":")
+    make_strategy(name, {})
     try:
         value = float(weight) if colon else 1.0
     except ValueError:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass, fields
-from typing import Any, ClassVar, NamedTuple
+from typing import Any, ClassVar
 
 import numpy as np
 import numpy.typing as npt
@@ -142,8 +142,8 @@ class Strategy(ABC):
     """As `--strategy` and the field `strategy` of a sample have it."""
     reference: ClassVar[str]
     """The paper or the code that defines it."""
-    params: ClassVar[type[NamedTuple]]
-    """What is drawn for one sample; its first field is `lam`. It goes into the recipe as JSON."""
+    params: ClassVar[type[Any]]
+    """A NamedTuple of what is drawn for one sample; its first field is `lam`. It goes into the recipe as JSON."""
 
     @property
     def sources(self) -> int:

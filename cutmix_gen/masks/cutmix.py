@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import ClassVar, NamedTuple
+from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
 
@@ -33,7 +33,7 @@ class CutMix(Strategy):
 
     name: ClassVar[str] = "cutmix"
     reference: ClassVar[str] = "Yun et al., CutMix, ICCV 2019"
-    params: ClassVar[type[NamedTuple]] = CutMixParams
+    params: ClassVar[type[Any]] = CutMixParams
 
     def draw(self, rng: np.random.Generator, n: int, law: LamLaw) -> list[CutMixParams]:
         """Draw lam from the law, and the centre uniformly over the image."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import ClassVar, NamedTuple
+from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
 
@@ -32,7 +32,7 @@ class Patches(Strategy):
 
     name: ClassVar[str] = "patches"
     reference: ClassVar[str] = "the general form of CutMix: several patches chosen at random from both images"
-    params: ClassVar[type[NamedTuple]] = PatchesParams
+    params: ClassVar[type[Any]] = PatchesParams
 
     grid: int = field(default=4, metadata={"help": "cells along each side, 2 to 64"})
     shuffle: bool = field(default=False, metadata={"help": "cut the donor's cells from other places of it"})

@@ -52,9 +52,7 @@ class _ParquetWriter(ShardWriter):
         self._file = pq.ParquetWriter(
             path,
             self._arrow,
-            compression={
-                name: "none" if name.startswith("image") else "zstd" for name in _leaf_columns(self._arrow)
-            },
+            compression={name: "none" if name.startswith("image") else "zstd" for name in _leaf_columns(self._arrow)},
             use_dictionary=["strategy"],
             write_page_index=True,
             store_schema=True,
@@ -128,7 +126,8 @@ def _groups(images: list[bytes]) -> Iterator[tuple[int, int]]:
 def _table(rows: Rows, schema: RowSchema, arrow: pa.Schema) -> pa.Table:
     paths = [f"{key}.{schema.extension}" for key in rows.keys]
     image = pa.StructArray.from_arrays(
-        [pa.array(rows.images, pa.binary()), pa.array(paths, pa.string())], fields=list(arrow.field("image").type)
+        [pa.array(rows.images, pa.binary()), pa.array(paths, pa.string())],
+        fields=list(arrow.field("image").type),
     )
     columns = {
         "key": pa.array(rows.keys, pa.string()),
