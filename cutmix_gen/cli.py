@@ -44,7 +44,9 @@ class _Group(click.Group):
             if ctx.params["debug"]:
                 raise
             _fail(InterruptedRunError("Interrupted. What is committed stays; the same command goes on from there."))
-        except (CutMixGenError, OSError) as error:
+        except (click.ClickException, click.exceptions.Exit, click.Abort):
+            raise
+        except Exception as error:
             if ctx.params["debug"]:
                 raise
             _fail(error)
@@ -56,7 +58,10 @@ def _interrupt(_signal: int, _frame: FrameType | None) -> None:
 
 def _fail(error: Exception) -> None:
     click.secho("Error: ", fg="red", bold=True, err=True, nl=False)
-    click.echo(str(error), err=True)
+    if isinstance(error, CutMixGenError | OSError):
+        click.echo(str(error), err=True)
+    else:
+        click.echo(f"{type(error).__name__}: {error} (a bug of cutmix-gen; --debug shows where)", err=True)
     sys.exit(error.exit_code if isinstance(error, CutMixGenError) else 1)
 
 

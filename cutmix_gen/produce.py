@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 from collections import Counter
 from collections.abc import Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
@@ -143,8 +143,7 @@ class _Output:
 
     def commit(self) -> ShardRecord:
         """Finish the file, give it its name and write its record."""
-        if self._writer is not None:
-            self._writer.close()
+        self._close()
         size, digest = self._file.temporary.stat().st_size, sha256(self._file.temporary)
         self._file.commit()
         record = ShardRecord(
@@ -167,9 +166,14 @@ class _Output:
 
     def discard(self) -> None:
         """Throw away what was written; what is committed stays."""
-        if self._writer is not None:
-            self._writer.close()
+        with suppress(OSError):  # a full disk fails the flush as well, of a file that goes anyway
+            self._close()
         self._file.discard()
+
+    def _close(self) -> None:
+        if self._writer is not None:
+            writer, self._writer = self._writer, None
+            writer.close()
 
     def _originals(self, part: Part, bases: list[LoadedImage]) -> Iterator[_Made]:
         for place, image in enumerate(bases, part.start):

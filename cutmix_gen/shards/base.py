@@ -19,7 +19,7 @@ class ShardWriter(ABC):
 
     @abstractmethod
     def close(self) -> None:
-        """Finish the file. Also called after an error, when the file is then thrown away."""
+        """Finish the file. Called once, after an error too, when the file is then thrown away."""
 
 
 class ShardFormat(ABC):
