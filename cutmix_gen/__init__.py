@@ -11,11 +11,11 @@ from cutmix_gen.version import __version__
 if TYPE_CHECKING:
     from cutmix_gen.batch import cutmix
     from cutmix_gen.config import GenerateConfig
-    from cutmix_gen.generate import generate
+    from cutmix_gen.make import generate
 
 __all__ = ["GenerateConfig", "__version__", "cutmix", "generate"]
 
-_HOME = {"GenerateConfig": "config", "cutmix": "batch", "generate": "generate"}
+_HOME = {"GenerateConfig": "config", "cutmix": "batch", "generate": "make"}
 
 
 def __getattr__(name: str) -> Any:

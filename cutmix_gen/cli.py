@@ -136,7 +136,7 @@ def generate(source: Path, output: Path, dry_run: bool, as_json: bool, **options
         expected = estimate(config)
         _print_json(asdict(expected)) if as_json else _show_estimate(expected)
         return
-    from cutmix_gen.generate import generate as run_generate  # noqa: PLC0415  each command imports what it needs
+    from cutmix_gen.make import generate as run_generate  # noqa: PLC0415  each command imports what it needs
 
     bar = _Bar()
     try:
@@ -199,7 +199,7 @@ def finalize(output: Path) -> None:
     Example:
       cutmix-gen finalize out
     """
-    from cutmix_gen.generate import finalize as run_finalize  # noqa: PLC0415  each command imports what it needs
+    from cutmix_gen.make import finalize as run_finalize  # noqa: PLC0415  each command imports what it needs
 
     missing = run_finalize(output)
     if missing:
