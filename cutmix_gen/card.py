@@ -66,10 +66,9 @@ def _run_text(run: RunInfo) -> str:
 
 def _yaml(info: SetInfo, splits: dict[str, list[ShardRecord]]) -> list[str]:
     """Return the lines of the YAML block; texts are quoted as JSON, which is YAML too."""
-    extension = "tar" if info.shard_format == "webdataset" else "parquet"
     lines = ["configs:", "- config_name: default", "  data_files:"]
     for split in splits:
-        lines += [f"  - split: {json.dumps(split)}", f'    path: "data/{split}-*.{extension}"']
+        lines += [f"  - split: {json.dumps(split)}", f'    path: "data/{split}-*.{info.shard_extension}"']
     lines += ["dataset_info:", "  features:"]
     lines += _webdataset_features(info) if info.shard_format == "webdataset" else _parquet_features(info)
     lines.append("  splits:")

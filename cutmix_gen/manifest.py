@@ -11,6 +11,7 @@ from typing import Any, TypeVar
 
 from cutmix_gen.errors import SetError
 from cutmix_gen.records import RowSchema, ShardRecord, Skip
+from cutmix_gen.shards import shard_format
 from cutmix_gen.storage import put_bytes, put_new, remove_leftovers
 
 T = TypeVar("T")
@@ -36,6 +37,11 @@ class SetInfo:
     dense_labels: bool
     sources: int
     """How many sources a label row holds."""
+
+    @property
+    def shard_extension(self) -> str:
+        """Ending of the shard files, without the dot."""
+        return shard_format(self.shard_format).extension
 
     @property
     def schema(self) -> RowSchema:
@@ -67,6 +73,10 @@ class RunInfo:
     """What the scan left out: reason to count."""
     versions: dict[str, str]
     """Libraries whose code decides about the bytes."""
+
+    def shard_file(self, shard: int, extension: str) -> str:
+        """Return the path of a shard's file, relative to the set."""
+        return f"data/{self.config['split']}-{shard:06d}.{extension}"
 
 
 class Manifest:
@@ -177,11 +187,16 @@ class Manifest:
         return record
 
     def stray_files(self) -> list[Path]:
-        """Return what lies in the set's data folder without a commit record, temporary files aside."""
-        committed = {record.file for record in self.records()}
+        """Return what lies in the set's data folder and is no shard of a run, temporary files aside."""
+        extension = self.read_set().shard_extension
+        names = {
+            Path(run.shard_file(shard, extension)).name
+            for run in self.runs()
+            for shard in range(run.first_shard, run.first_shard + run.shards)
+        }
         folder = self.root / "data"
         files = sorted(folder.iterdir()) if folder.is_dir() else []
-        return [path for path in files if f"data/{path.name}" not in committed and not path.name.startswith(".")]
+        return [path for path in files if path.name not in names and not path.name.startswith(".")]
 
     def remove_leftovers(self) -> None:
         """Remove the temporary files that killed processes of this machine left."""

@@ -125,7 +125,7 @@ class Run:
 
     def shard_file(self, shard: int) -> str:
         """Return the path of a shard's file, relative to the set."""
-        return f"data/{self.config.split}-{shard:06d}.{self.shard_format.extension}"
+        return self.info.shard_file(shard, self.shard_format.extension)
 
 
 @lru_cache(maxsize=4)

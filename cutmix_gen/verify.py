@@ -74,9 +74,7 @@ def verify(output: Path, *, deep: bool = False, jobs: int | None = None) -> Veri
     for checked in run_tasks(partial(_check_shard, output, deep), shards, "loky", jobs or usable_cores()):
         samples += checked.samples
         problems += checked.problems
-    problems += [
-        Problem(f"data/{path.name}", "", "no commit record names this file") for path in manifest.stray_files()
-    ]
+    problems += [Problem(f"data/{path.name}", "", "this is no shard of the set") for path in manifest.stray_files()]
     return Verification(len(shards), samples, sorted(problems, key=lambda problem: (problem.shard, problem.key)))
 
 
