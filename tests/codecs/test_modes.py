@@ -225,7 +225,6 @@ def test_floating_point_pixels_are_refused(codec, mode):
         partial(Image.new, "RGBA", (3, 2), (1, 2, 3, 4)),
         partial(Image.new, "RGBX", (3, 2), (1, 2, 3, 0)),
         partial(Image.new, "RGBa", (3, 2), (1, 2, 3, 4)),
-        partial(Image.new, "La", (3, 2), (5, 6)),
         partial(Image.new, "PA", (3, 2)),
         partial(Image.new, "CMYK", (3, 2), (1, 2, 3, 4)),
         partial(Image.new, "YCbCr", (3, 2), (1, 2, 3)),
