@@ -7,13 +7,16 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from cutmix_gen.draws import Rounds, realise
+from cutmix_gen.draws import ROUNDS, Rounds
 from cutmix_gen.errors import UsageError
 from cutmix_gen.labels import soft_labels
 from cutmix_gen.masks import LamLaw
 from cutmix_gen.masks.cutmix import CutMix
-from cutmix_gen.pairing import random_pairs
+from cutmix_gen.pairing import Census, Members, RandomPairing
 from cutmix_gen.records import Size
+
+_TOLERANCE = 1e-3
+"""How far the shares of a soft label may sum from 1: half precision has steps of that size."""
 
 
 def cutmix(  # noqa: PLR0913  the arguments are a fixed contract
@@ -61,24 +64,27 @@ def cutmix(  # noqa: PLR0913  the arguments are a fixed contract
     >>> mixed.shape, soft.sum(axis=1)
     ((4, 8, 8), array([1., 1., 1., 1.], dtype=float32))
     """
-    batch, given = np.asarray(images), np.asarray(labels)
+    batch, given = _array("images", images), _array("labels", labels)
     size = _size_of(batch, data_format)
-    _check(batch, given, num_classes, alpha, rng)
+    _check_options(num_classes, alpha, rng)
+    _check_labels(len(batch), given, num_classes)
     n = len(batch)
-    donors = random_pairs(rng, np.ones(n, bool), 1)[:, 0]
+    everyone = Members(np.zeros(n, np.int32), np.ones(n, bool), n, Census(np.array([n])))
+    donors = RandomPairing().pair(rng, everyone, 1)[:, 0]
     strategy = CutMix()
-    rounds = Rounds(lambda _: strategy.draw(rng, n, LamLaw(alpha)))
+    rounds = Rounds(strategy, lambda _: strategy.draw(rng, n, LamLaw(alpha)))
     mixed, weight = batch.copy(), np.ones((n, 2))
     for row in range(n):
-        found = realise(strategy, size, rounds, row)
-        if found is None:
+        masks = (strategy.realise(params, size) for params in rounds.tries(row, ROUNDS))
+        mask = next((mask for mask in masks if not mask.is_wasted()), None)
+        if mask is None:
             raise UsageError(f"images must be large enough to hold a box, but they have {size} px.")
-        box = found[1].patches[0].box
+        box = mask.patches[0].box
         window: tuple[Any, ...] = (slice(box.y1, box.y2), slice(box.x1, box.x2))
         if data_format == "NCHW":
             window = (..., *window)
         mixed[row][window] = batch[donors[row]][window]
-        weight[row] = np.array(found[1].counts()) / size.area
+        weight[row] = mask.weights()
     if given.ndim == 1:
         index = np.stack([given, given[donors]], axis=1).astype(np.int32)
         return mixed, soft_labels(index, weight, num_classes)
@@ -95,27 +101,36 @@ def _size_of(batch: npt.NDArray[Any], data_format: str) -> Size:
     return Size(width, height)
 
 
-def _check(
-    batch: npt.NDArray[Any],
-    labels: npt.NDArray[Any],
-    num_classes: int,
-    alpha: float,
-    rng: np.random.Generator,
-) -> None:
+def _array(name: str, values: npt.ArrayLike) -> npt.NDArray[Any]:
+    try:
+        return np.asarray(values)
+    except ValueError as error:
+        raise UsageError(f"{name} must be one array, all of one shape, but: {error}.") from error
+
+
+def _check_options(num_classes: int, alpha: float, rng: np.random.Generator) -> None:
+    if not isinstance(num_classes, int | np.integer) or num_classes < 1:
+        raise UsageError(f"num_classes must be a whole number from 1 up, but it is {num_classes!r}.")
+    if not isinstance(alpha, int | float | np.number) or not 0 < alpha < float("inf"):
+        raise UsageError(f"alpha must be a number above 0, but it is {alpha!r}.")
     if not isinstance(rng, np.random.Generator):
         raise UsageError(f"rng must be a numpy.random.Generator, e.g. numpy.random.default_rng(0), but it is {rng!r}.")
-    if not 0 < alpha < float("inf"):
-        raise UsageError(f"alpha must be a number above 0, but it is {alpha}.")
-    if len(batch) < 2:
-        raise UsageError(f"images must be at least two, so that there is something to mix, but there are {len(batch)}.")
-    if labels.shape == (len(batch),) and np.issubdtype(labels.dtype, np.integer):
+
+
+def _check_labels(n: int, labels: npt.NDArray[Any], num_classes: int) -> None:
+    if n < 2:
+        raise UsageError(f"images must be at least two, so that there is something to mix, but there are {n}.")
+    if labels.shape == (n,) and np.issubdtype(labels.dtype, np.integer):
         if labels.min() < 0 or labels.max() >= num_classes:
             raise UsageError(
                 f"labels must be classes from 0 to {num_classes - 1}, "
                 f"but they go from {labels.min()} to {labels.max()}."
             )
-    elif labels.shape != (len(batch), num_classes):
+        return
+    if labels.shape != (n, num_classes) or not np.issubdtype(labels.dtype, np.number):
         raise UsageError(
-            f"labels must be {len(batch)} integers or floats of shape ({len(batch)}, {num_classes}), "
+            f"labels must be {n} integers or floats of shape ({n}, {num_classes}), "
             f"but they are {labels.dtype} of shape {labels.shape}."
         )
+    if not (labels >= 0).all() or np.abs(labels.sum(axis=1) - 1).max() > _TOLERANCE:
+        raise UsageError("labels must be shares that sum to 1 for each image, none below 0, but they are not.")

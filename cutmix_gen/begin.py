@@ -10,6 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
+from cutmix_gen.card import write_card
 from cutmix_gen.codecs import best_codec, make_codec, peek
 from cutmix_gen.codecs.modes import DEEP, GRAY
 from cutmix_gen.config import DENSE_LABELS_UP_TO, GenerateConfig
@@ -112,11 +113,16 @@ def check_places(config: GenerateConfig) -> None:
 def _check_empty(output: Path) -> None:
     if output.exists() and not output.is_dir():
         raise SetError(f"OUT must be a folder, but {output} is a file.")
-    if output.is_dir() and any(path.name != ".cutmix_gen" for path in output.iterdir()):
+    if output.is_dir() and any(not _is_remnant(path) for path in output.iterdir()):
         raise SetError(
             f"OUT must be a new or empty folder or a set made by cutmix-gen, but {output} holds other files. "
             "Give another folder."
         )
+
+
+def _is_remnant(path: Path) -> bool:
+    """Tell whether a file or folder may be left of a set whose making or deletion was cut short."""
+    return path.name == ".cutmix_gen" or (path.name == "data" and path.is_dir() and not any(path.iterdir()))
 
 
 def begin_in(config: GenerateConfig, scanned: Scan) -> Run:
@@ -231,6 +237,7 @@ def _appendable(config: GenerateConfig, info: SetInfo, scanned: Scan) -> Generat
 
 def _add_run(config: GenerateConfig, scanned: Scan, number: int, first_shard: int) -> Run:
     """Write a run's files. `config` is resolved, and `scanned` has the classes of the set."""
+    _check_pairing(config, scanned)
     manifest = Manifest(config.output)
     manifest.remove_leftovers()
     plan = Plan(config, len(scanned), number, first_shard)
@@ -242,6 +249,7 @@ def _add_run(config: GenerateConfig, scanned: Scan, number: int, first_shard: in
         source=str(config.source.absolute()),
         fingerprint=fingerprint(scanned),
         num_images=len(scanned),
+        class_counts=np.bincount(scanned.labels, minlength=len(scanned.classes)).tolist(),
         first_shard=first_shard,
         shards=plan.num_shards,
         samples=plan.num_samples,
@@ -255,7 +263,24 @@ def _add_run(config: GenerateConfig, scanned: Scan, number: int, first_shard: in
                 f"Another process has just begun a different run in {config.output}. Give --append to add to it, "
                 "or another folder."
             )
+    if manifest.has_card():
+        write_card(manifest)  # the card of what was there counts less than a reader will find from now on
     return Run(manifest.root, number)
+
+
+def _check_pairing(config: GenerateConfig, scanned: Scan) -> None:
+    """Raise `UsageError` where the sources cannot be paired as asked for at all."""
+    counts = np.bincount(scanned.labels)
+    if config.pairing == "cross-class" and np.count_nonzero(counts) < 2:
+        raise UsageError(
+            f"--pairing cross-class needs images of at least two classes, but {config.source} has images of one only. "
+            "Give --pairing random, or add another class."
+        )
+    if config.pairing == "same-class" and counts.max() < 2:
+        raise UsageError(
+            f"--pairing same-class needs a class of at least two images, but no class of {config.source} has more "
+            "than one. Give --pairing random or cross-class."
+        )
 
 
 def _versions() -> dict[str, str]:

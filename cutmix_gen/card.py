@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections import defaultdict
 
 from cutmix_gen.manifest import Manifest, RunInfo, SetInfo
@@ -25,14 +24,18 @@ def card_text(info: SetInfo, runs: list[RunInfo], records: list[ShardRecord]) ->
         splits[split_of[record.run]].append(record)
     originals = sum(record.samples for record in records if record.kind == "original")
     mixed = sum(record.samples for record in records if record.kind == "cutmix")
-    head = ["---", *_yaml(info, splits), "---"]
+    planned = sum(run.shards for run in runs)
+    unfinished = (
+        "" if len(records) == planned else f"\n\n**Unfinished:** {planned - len(records)} shards are still to be made."
+    )
+    head = ["---", *_yaml(info, splits, planned), "---"]
     strategies = sorted({name for record in records if record.kind == "cutmix" for name in record.strategies})
     body = f"""
 # A training set with CutMix samples
 
 {originals:,} original images and {mixed:,} mixed ones ({", ".join(strategies) or "none"}) of {len(info.classes):,}
 classes, {info.mode} as {info.image_format.upper()}, in {len(records):,} {info.shard_format} shards. Each sample has an
-exact soft label: the share of the pixels that each source image owns.
+exact soft label: the share of the pixels that each source image owns.{unfinished}
 
 | field | meaning |
 |---|---|
@@ -56,7 +59,9 @@ Made with cutmix-gen {__version__}, {len(runs)} run{"s" if len(runs) > 1 else ""
 def _run_text(run: RunInfo) -> str:
     config = run.config
     amount = (
-        f"num-samples {config['num_samples']}" if config["num_samples"] is not None else f"copies {config['copies']}"
+        f"num-samples {config['num_samples']}"
+        if config["num_samples"] is not None
+        else f"copies {config['copies'] or 1}"
     )
     return (
         f"- run {run.number}: {run.num_images:,} source images, {amount}, strategy {' '.join(config['strategy'])}, "
@@ -64,21 +69,29 @@ def _run_text(run: RunInfo) -> str:
     )
 
 
-def _yaml(info: SetInfo, splits: dict[str, list[ShardRecord]]) -> list[str]:
-    """Return the lines of the YAML block; texts are quoted as JSON, which is YAML too."""
+def _yaml(info: SetInfo, splits: dict[str, list[ShardRecord]], planned: int) -> list[str]:
+    """Return the lines of the YAML block; texts are quoted, whatever they hold."""
     lines = ["configs:", "- config_name: default", "  data_files:"]
     for split in splits:
-        lines += [f"  - split: {json.dumps(split)}", f'    path: "data/{split}-*.{info.shard_extension}"']
+        lines += [f"  - split: {_quoted(split)}", f'    path: "data/{split}-*.{info.shard_extension}"']
     lines += ["dataset_info:", "  features:"]
     lines += _webdataset_features(info) if info.shard_format == "webdataset" else _parquet_features(info)
+    if sum(map(len, splits.values())) < planned:
+        return lines  # readers compare the counts with what they find, and more is being made
     lines.append("  splits:")
     for split, records in splits.items():
         lines += [
-            f"  - name: {json.dumps(split)}",
+            f"  - name: {_quoted(split)}",
             f"    num_bytes: {sum(record.bytes for record in records)}",
             f"    num_examples: {sum(record.samples for record in records)}",
         ]
     return lines
+
+
+def _quoted(text: str) -> str:
+    """Return a text as a double-quoted scalar of YAML 1.1, which has no surrogate pairs as JSON has."""
+    plain = (char if char.isprintable() and char not in '"\\' else f"\\U{ord(char):08x}" for char in text)
+    return '"' + "".join(plain) + '"'
 
 
 _PLAIN = (
@@ -128,7 +141,7 @@ def _webdataset_features(info: SetInfo) -> list[str]:
 
 
 def _class_names(info: SetInfo) -> list[str]:
-    names = [f"          '{number}': {json.dumps(name)}" for number, name in enumerate(info.classes)]
+    names = [f"          '{number}': {_quoted(name)}" for number, name in enumerate(info.classes)]
     return ["    dtype:", "      class_label:", "        names:", *names]
 
 

@@ -44,7 +44,7 @@ class _Group(click.Group):
             if ctx.params["debug"]:
                 raise
             _fail(InterruptedRunError("Interrupted. What is committed stays; the same command goes on from there."))
-        except (click.ClickException, click.exceptions.Exit, click.Abort):
+        except (click.ClickException, click.exceptions.Exit, click.Abort, BrokenPipeError):
             raise
         except Exception as error:
             if ctx.params["debug"]:
@@ -101,7 +101,7 @@ def _config_option(item: Field[Any]) -> Callable[[Command], Command]:
         settings["metavar"] = facts["metavar"]
         settings["type"] = int if kind.startswith("int") else float if kind.startswith("float") else str
         settings["multiple"] = kind.startswith("tuple")
-        settings["show_default"] = default not in (None, ())
+        settings["show_default"] = default not in (None, (), "")
     return click.option(*names, **settings)
 
 
@@ -239,28 +239,29 @@ def _print_json(facts: dict[str, Any]) -> None:
 
 def _show_report(report: Report, config: GenerateConfig) -> None:
     if not report.new_shards and report.complete:
-        click.echo(f"All is done: {config.output} has the {report.samples:,} samples of this run already.")
+        click.echo(f"All is done: {config.output} has the {_count(report.samples, 'sample')} of this run already.")
     else:
         rate = report.new_samples / report.seconds if report.seconds else 0.0
         click.echo(
-            f"Made {report.new_samples:,} samples in {report.new_shards:,} shards, {size_text(report.new_bytes)}, "
+            f"Made {_count(report.new_samples, 'sample')} in {_count(report.new_shards, 'shard')}, "
+            f"{size_text(report.new_bytes)}, "
             f"in {report.seconds:.1f} s ({rate:,.0f} a second)."
         )
         if report.new_samples != report.samples:
-            click.echo(f"The run now has {report.samples:,} samples in {report.shards:,} shards.")
+            click.echo(f"The run now has {_count(report.samples, 'sample')} in {_count(report.shards, 'shard')}.")
         if not report.complete:
             click.echo(
                 "Other slices have shards to make yet. The last one writes the card; "
                 f"`cutmix-gen finalize {config.output}` does it by hand."
             )
     if report.converted:
-        click.echo(f"{report.converted:,} source images were converted to the set's pixel mode.")
+        click.echo(f"{_count(report.converted, 'source image')} had to be converted to the set's pixel mode.")
     _show_skips(report.skipped)
 
 
 def _show_skips(skipped: list[Skip]) -> None:
     if skipped:
-        click.secho(f"Skipped {len(skipped):,} source images:", fg="yellow")
+        click.secho(f"Skipped {_count(len(skipped), 'source image')}:", fg="yellow")
         for skip in skipped[:_SHOWN_SKIPS]:
             click.echo(f"  {skip.path}: {skip.reason}")
         if len(skipped) > _SHOWN_SKIPS:
@@ -269,8 +270,9 @@ def _show_skips(skipped: list[Skip]) -> None:
 
 def _show_estimate(expected: Estimate) -> None:
     click.echo(
-        f"{expected.images:,} images give {expected.samples:,} samples in {expected.shards:,} shards: about "
-        f"{size_text(expected.bytes)} and {time_text(expected.seconds)} with {expected.jobs} processes."
+        f"{_count(expected.images, 'image')} give {_count(expected.samples, 'sample')} in "
+        f"{_count(expected.shards, 'shard')}: about "
+        f"{size_text(expected.bytes)} and {time_text(expected.seconds)} with {_count(expected.jobs, 'process')}."
     )
 
 
@@ -326,11 +328,16 @@ def _show_verification(result: Verification) -> None:
     for problem in result.problems:
         where = f"{problem.shard}: {problem.key}" if problem.key else problem.shard
         click.echo(f"{where}: {problem.problem}")
-    what = f"{result.shards:,} shards, {result.samples:,} samples"
+    what = f"{_count(result.shards, 'shard')}, {_count(result.samples, 'sample')}"
     if result.ok:
         click.secho(f"All good: {what}.", fg="green")
     else:
-        click.secho(f"Found {len(result.problems):,} problems in {what}.", fg="red")
+        click.secho(f"Found {_count(len(result.problems), 'problem')} in {what}.", fg="red")
+
+
+def _count(number: int, thing: str) -> str:
+    plural = "es" if thing.endswith("ss") else "s"
+    return f"{number:,} {thing}{'' if number == 1 else plural}"
 
 
 def size_text(size: float) -> str:

@@ -5,16 +5,18 @@ from __future__ import annotations
 import hashlib
 import json
 import math
+import re
 from collections.abc import Collection
 from dataclasses import dataclass, field, fields, replace
+from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
-from cutmix_gen.codecs import CODECS, MODES, Encoding
+from cutmix_gen.codecs import CODECS, INTERPOLATIONS, MODES, Encoding
 from cutmix_gen.errors import UsageError
-from cutmix_gen.geometry import FITS
+from cutmix_gen.geometry import FITS, Fit, RandomResizedCrop
 from cutmix_gen.masks import STRATEGIES, LamLaw, WeightedStrategy, parse_strategies
-from cutmix_gen.pairing import PAIRINGS
+from cutmix_gen.pairing import PAIRINGS, Pairing
 from cutmix_gen.records import Size
 from cutmix_gen.shards import SHARD_FORMATS
 
@@ -23,6 +25,9 @@ BACKENDS = ("serial", "loky", "threading")
 
 DENSE_LABELS_UP_TO = 1000
 """Classes up to which `--dense-labels auto` writes dense vectors: 4 KB a sample."""
+
+_SPLIT = re.compile(r"\w+(\.\w+)*", re.ASCII)
+"""What readers of dataset cards take for a split's name."""
 
 _AUTO = "auto"
 _AUTO_FIELDS = ("mode", "image_format", "codec", "dense_labels")
@@ -82,6 +87,10 @@ class GenerateConfig:
     mix_option: tuple[str, ...] = _option(
         (), "A strategy's own parameter, e.g. grid=4 for patches. May be repeated.", metavar="KEY=VALUE"
     )
+    lam_range: str = _option("", "Only samples whose base owns a share between these two.", metavar="LO,HI")
+    stratify: bool = _option(
+        False, "Spread the drawn lam evenly over its law within each block: less noise.", flag="--stratify"
+    )
     pairing: str = _option("random", "Who is mixed with whom.", choices=tuple(PAIRINGS))
     size: str = _option(
         "keep",
@@ -89,6 +98,13 @@ class GenerateConfig:
         metavar="keep|N|WxH",
     )
     fit: str = _option("center-crop", "How an image reaches the size.", choices=tuple(FITS))
+    scale: str = _option(
+        "0.08,1", "Of random-resized-crop: bounds of the crop's share of the image's area.", metavar="LO,HI"
+    )
+    aspect: str = _option(
+        "3/4,4/3", "Of random-resized-crop: bounds of the crop's width over its height.", metavar="LO,HI"
+    )
+    interpolation: str = _option("bilinear", "How images are resized, antialiased.", choices=INTERPOLATIONS)
     hflip: float = _option(0.0, "Probability with which each image is mirrored before mixing.", metavar="P")
     mode: str = _option(
         _AUTO,
@@ -148,11 +164,16 @@ class GenerateConfig:
             value = getattr(self, name)
             object.__setattr__(self, name, None if value is None else float(value))  # 1 and 1.0 are one identity
         object.__setattr__(self, "size", _canonical_size(self.size))
+        if self.copies == 1.0 and self.num_samples is None:
+            object.__setattr__(self, "copies", None)  # what is the default is the default, said or not
         object.__setattr__(self, "max_failures", str(self.max_failures))
+        for name in ("lam_range", "scale", "aspect"):
+            object.__setattr__(self, name, getattr(self, name).replace(" ", ""))
         self._check_choices()
         self._check_numbers()
         self._check_together()
         parse_strategies(self.strategy, self.mix_option)
+        self._check_bounds()
         self.allowed_failures(1)
         self.slice_of_tasks()
 
@@ -178,11 +199,24 @@ class GenerateConfig:
         ):
             if not ok:
                 raise UsageError(f"{_flag(name)} must be {expected}, but it is {getattr(self, name)}.")
-        if not self.split or not all(char.isascii() and (char.isalnum() or char in "_.") for char in self.split):
+        for item in fields(self):
+            value = getattr(self, item.name)
+            if str(item.type).startswith("int") and value is not None and type(value) is not int:
+                raise UsageError(f"{_flag(item.name)} must be a whole number, but it is {value!r}.")
+        if not _SPLIT.fullmatch(self.split) or self.split == "all":
             raise UsageError(
-                f"--split must be a name of letters, digits, '_' and '.', but it is '{self.split}'. "
-                "It becomes part of file names, e.g. train."
+                f"--split must be a name of letters, digits and '_', with single dots between them, and not 'all', "
+                f"but it is '{self.split}'. It becomes part of file names, e.g. train."
             )
+
+    def _check_bounds(self) -> None:
+        for name, low, high in (("scale", 0.0, 1.0), ("aspect", 0.0, 100.0), ("lam_range", 0.0, 1.0)):
+            bounds = _bounds(getattr(self, name)) if getattr(self, name) or name != "lam_range" else (low, high)
+            if bounds is None or not low <= bounds[0] <= bounds[1] <= high or (name != "lam_range" and bounds[0] == 0):
+                raise UsageError(
+                    f"{_flag(name)} must be two numbers from {low:g} to {high:g}, the smaller first, e.g. 0.2,0.8, "
+                    f"but it is '{getattr(self, name)}'."
+                )
 
     def _check_together(self) -> None:
         if self.copies is not None and self.num_samples is not None:
@@ -212,7 +246,22 @@ class GenerateConfig:
     @property
     def law(self) -> LamLaw:
         """The law of lam."""
-        return LamLaw(self.alpha)
+        return LamLaw(self.alpha, self.stratify)
+
+    @property
+    def lam_bounds(self) -> tuple[float, float] | None:
+        """Between which the base's share of a sample has to lie, if it matters."""
+        return _bounds(self.lam_range) if self.lam_range else None
+
+    def make_fit(self) -> Fit:
+        """Return the way images are fitted."""
+        if self.fit == RandomResizedCrop.name:
+            return RandomResizedCrop(_bounds(self.scale) or (0.08, 1.0), _bounds(self.aspect) or (0.75, 4 / 3))
+        return FITS[self.fit]()
+
+    def make_pairing(self) -> Pairing:
+        """Return the way images are paired."""
+        return PAIRINGS[self.pairing]()
 
     def strategies(self) -> list[WeightedStrategy]:
         """Return the strategies with their probabilities."""
@@ -248,20 +297,23 @@ class GenerateConfig:
         if self.slice is None:
             return 0, 1
         first, _, count = self.slice.partition("/")
-        if first.isdigit() and count.isdigit() and int(first) < int(count):
+        if first.isdecimal() and count.isdecimal() and int(first) < int(count):
             return int(first), int(count)
         raise UsageError(f"--slice must be I/N with I from 0 to N - 1, e.g. 0/4, but it is '{self.slice}'.")
 
     def identity(self) -> dict[str, Any]:
         """Return what decides about the bytes, as plain JSON values."""
         values = {item.name: getattr(self, item.name) for item in fields(self) if item.metadata.get("identity")}
-        if self.num_samples is None and self.copies is None:
-            values["copies"] = 1.0
         return {name: list(value) if isinstance(value, tuple) else value for name, value in values.items()}
 
     def digest(self) -> str:
-        """Return the SHA-256 of the identity, in hexadecimal."""
-        return hashlib.sha256(json.dumps(self.identity(), sort_keys=True).encode()).hexdigest()
+        """Return the SHA-256 of the identity, in hexadecimal.
+
+        Settings at their default are left out: a later version's new option does not make another run of an old one.
+        """
+        defaults = {item.name: item.default for item in fields(self)}
+        chosen = {name: value for name, value in self.identity().items() if getattr(self, name) != defaults[name]}
+        return hashlib.sha256(json.dumps(chosen, sort_keys=True).encode()).hexdigest()
 
     def resolved_like(self, other: GenerateConfig) -> GenerateConfig:
         """Return this configuration with its `auto` settings replaced by those of a resolved one."""
@@ -286,11 +338,20 @@ def _flag(name: str) -> str:
     return "--" + name.replace("_", "-")
 
 
+def _bounds(text: str) -> tuple[float, float] | None:
+    """Return two numbers given as LO,HI, where fractions like 3/4 are fine; None if it is not that."""
+    try:
+        low, high = (float(Fraction(part)) for part in text.split(","))
+    except (ValueError, ZeroDivisionError):
+        return None
+    return low, high
+
+
 def _canonical_size(text: str | int) -> str:
     if text == "keep":
         return "keep"
     width, x, height = str(text).lower().partition("x")
-    if width.isdigit() and (height.isdigit() or not x):
+    if width.isdecimal() and (height.isdecimal() or not x):
         target = Size(int(width), int(height or width))
         if min(target.width, target.height) >= 1 and target.area >= 2 and max(target.width, target.height) <= 16384:
             return f"{target.width}x{target.height}"

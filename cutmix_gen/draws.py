@@ -1,20 +1,30 @@
-"""What chance decides about one copy of the images of a block: partners, strategies, mirrors and masks."""
+"""What chance decides about the samples of a part of a block: partners, strategies, views and masks."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from cutmix_gen.config import GenerateConfig
+from cutmix_gen.geometry import TRIES, Chance, whole
 from cutmix_gen.masks import Mask, Strategy
-from cutmix_gen.pairing import PAIRINGS
-from cutmix_gen.records import Size
+from cutmix_gen.ownership import Ownership, ownership
+from cutmix_gen.pairing import Members
+from cutmix_gen.records import Box, Size, View
 
-_ROUNDS = 64
+ROUNDS = 64
 """How often a wasted sample is drawn again before the strategy's fallback serves."""
+_ROUNDS_IN_RANGE = 1024
+"""The same where `--lam-range` may refuse most draws."""
+
+GUESTS = 1 << 20
+"""The round that stands for the choice of guests, beyond any round of draws."""
+
+Focus = Callable[[int, View, Size], tuple[float, float]]
+"""From an image's place in the part, its view and a frame to where it is most salient: x, y in (0, 1)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,20 +45,33 @@ class DrawKey:
 
 @dataclass(frozen=True, slots=True)
 class Draw:
-    """All that is random about one sample."""
+    """All that is random about one sample, and what follows from it."""
 
     donors: list[int]
     """Their places in the part."""
-    flips: list[bool]
-    """Whether each source is mirrored, base first."""
     strategy: Strategy
     params: Any
     """An instance of the strategy's `params`."""
     mask: Mask
+    views: tuple[View, ...]
+    """How each source shows, base first."""
+    owned: Ownership
 
 
-def draw_copy(config: GenerateConfig, key: DrawKey, sizes: list[Size | None]) -> list[Draw | str]:
-    """Draw one sample for each image of a part as its base.
+def draw_originals(config: GenerateConfig, key: DrawKey, sizes: Sequence[Size | None]) -> list[View | None]:
+    """Draw how each image shows as an original; None where it could not be read."""
+    framing = Framing(config)
+    chances = framing.chances(key.generator(config.seed, 0), len(sizes), 1)
+    return [
+        None if size is None else framing.base(size, framing.frame(size), chance[0], flip=False)
+        for size, chance in zip(sizes, chances, strict=True)
+    ]
+
+
+def draw_copy(
+    config: GenerateConfig, key: DrawKey, sizes: Sequence[Size | None], members: Members, focus: Focus
+) -> list[Draw | str]:
+    """Draw one sample for each image of a part that is to be a base.
 
     Every draw is made for all images at once, whether they can be used or not, so that an unreadable image changes
     nothing for those that are not mixed with it. A wasted sample (one that would equal an original) is drawn again
@@ -58,62 +81,140 @@ def draw_copy(config: GenerateConfig, key: DrawKey, sizes: list[Size | None]) ->
     ----------
     config : GenerateConfig
     key : DrawKey
-    sizes : list of Size or None
-        Of the sample that each image would be the base of; None where the image could not be read.
+    sizes : sequence of Size or None
+        Of the images in the part, bases first; None where one could not be read.
+    members : Members
+        The same images, as pairing sees them.
+    focus : callable
+        Asked for strategies that follow saliency.
 
     Returns
     -------
     list of Draw or str
-        A text is the reason why there can be no such sample.
+        One for each base; a text is the reason why there can be no such sample.
     """
-    n = len(sizes)
-    strategies = [strategy for strategy, _ in config.strategies()]
-    rng = key.generator(config.seed, 0)
-    usable = np.array([size is not None for size in sizes])
-    partners = PAIRINGS[config.pairing](rng, usable, config.num_sources - 1).tolist()
-    flips = (rng.random((n, config.num_sources)) < config.hflip).tolist()
-    chosen = rng.choice(len(strategies), n, p=[weight for _, weight in config.strategies()]).tolist()
-    drawn = [
-        Rounds(lambda round_, s=strategy: s.draw(key.generator(config.seed, round_ + 1), n, config.law))  # type: ignore[misc]
-        for strategy in strategies
-    ]
+    return _Copy(config, key, sizes, members, focus).draws()
 
-    def draw(place: int, size: Size | None) -> Draw | str:
-        strategy = strategies[chosen[place]]
-        donors = partners[place][: strategy.sources - 1]
+
+class _Copy:
+    """The draws for one copy of a part."""
+
+    def __init__(
+        self, config: GenerateConfig, key: DrawKey, sizes: Sequence[Size | None], members: Members, focus: Focus
+    ) -> None:
+        n, rng = members.bases, key.generator(config.seed, 0)
+        weighted = config.strategies()
+        self._config, self._sizes, self._focus, self._n = config, sizes, focus, n
+        self._framing = Framing(config)
+        self._pairing = config.make_pairing()
+        self._partners = self._pairing.pair(rng, members, config.num_sources - 1).tolist()
+        self._flips = (rng.random((n, config.num_sources)) < config.hflip).tolist()
+        self._chosen = rng.choice(len(weighted), n, p=[weight for _, weight in weighted]).tolist()
+        self._chances = self._framing.chances(rng, n, config.num_sources)
+        self._strategies = [strategy for strategy, _ in weighted]
+        self._limit = ROUNDS if config.lam_bounds is None else _ROUNDS_IN_RANGE
+        self._rounds = [self._rounds_of(strategy, key) for strategy in self._strategies]
+
+    def draws(self) -> list[Draw | str]:
+        return [self._draw(place) for place in range(self._n)]
+
+    def _rounds_of(self, strategy: Strategy, key: DrawKey) -> Rounds:
+        config, n = self._config, self._n
+        return Rounds(strategy, lambda round_: strategy.draw(key.generator(config.seed, round_ + 1), n, config.law))
+
+    def _draw(self, place: int) -> Draw | str:
+        size = self._sizes[place]
+        strategy = self._strategies[self._chosen[place]]
+        donors = self._partners[place][: strategy.sources - 1]
         if size is None:
             return "the image could not be read"
         if donors[0] < 0:
-            return "there is no other readable image to mix it with in its block"
-        found = realise(strategy, size, drawn[chosen[place]], place)
-        if found is None:
-            return f"an image of {size} px is too small for the strategy '{strategy.name}'"
-        return Draw(donors, flips[place], strategy, *found)
+            return f"there is no {self._pairing.partner} in its block"
+        frame = self._framing.frame(size)
+        for params in self._rounds[self._chosen[place]].tries(place, self._limit):
+            draw = self._realised(place, donors, strategy, params)
+            if self._is_wanted(draw):
+                return draw
+        if self._config.lam_bounds is not None:
+            return f"no mask of the strategy '{strategy.name}' on {frame} px gives a lam in the range asked for"
+        return f"an image of {frame} px is too small for the strategy '{strategy.name}'"
 
-    return [draw(place, size) for place, size in enumerate(sizes)]
+    def _realised(self, place: int, donors: list[int], strategy: Strategy, params: Any) -> Draw:
+        """Return the sample that some parameters give."""
+        framing, flips, chances = self._framing, self._flips[place], self._chances[place]
+        size = self._known_size(place)
+        frame = framing.frame(size)
+        if strategy.follows_saliency:
+            seen = framing.donor(self._known_size(donors[0]), frame, chances[1], flip=flips[1])
+            x, y = self._focus(donors[0], seen, frame)
+            params = params._replace(x=x, y=y)
+        mask = strategy.realise(params, frame)
+        base = framing.base(size, frame, chances[0], flip=flips[0])
+        views = [
+            framing.donor(self._known_size(donor), mask.donor_size, chance, flip=flip)
+            for donor, chance, flip in zip(donors, chances[1:], flips[1:], strict=False)
+        ]
+        owned = ownership(mask, [base.place, *(view.place for view in views)])
+        return Draw(donors, strategy, params, mask, (base, *views), owned)
+
+    def _known_size(self, place: int) -> Size:
+        size = self._sizes[place]
+        if size is None:
+            raise ValueError(f"image {place} was paired, but could not be read")
+        return size
+
+    def _is_wanted(self, draw: Draw) -> bool:
+        if draw.owned.is_wasted:
+            return False
+        bounds = self._config.lam_bounds
+        return bounds is None or bounds[0] <= draw.owned.weights[0] <= bounds[1]
 
 
 class Rounds:
     """Parameters drawn for many samples at once, round after round, each round when it is first asked for."""
 
-    def __init__(self, draw: Callable[[int], list[Any]]) -> None:
+    def __init__(self, strategy: Strategy, draw: Callable[[int], list[Any]]) -> None:
+        self._strategy = strategy
         self._draw = draw
         self._rounds: list[list[Any]] = []
 
-    def params(self, round_: int, place: int) -> Any:
-        """Return what a round drew for a sample."""
-        if round_ == len(self._rounds):
-            self._rounds.append(self._draw(round_))
-        return self._rounds[round_][place]
+    def tries(self, place: int, limit: int) -> Iterator[Any]:
+        """Give what each round drew for a sample, and at last the strategy's fallback."""
+        for round_ in range(limit):
+            if round_ == len(self._rounds):
+                self._rounds.append(self._draw(round_))
+            yield self._rounds[round_][place]
+        yield self._strategy.fallback()
 
 
-def realise(strategy: Strategy, size: Size, rounds: Rounds, place: int) -> tuple[Any, Mask] | None:
-    """Return the first parameters and mask of a sample that are not wasted, None where there can be none."""
-    for round_ in range(_ROUNDS):
-        params = rounds.params(round_, place)
-        mask = strategy.realise(params, size)
-        if not mask.is_wasted():
-            return params, mask
-    params = strategy.fallback()
-    mask = strategy.realise(params, size)
-    return None if mask.is_wasted() else (params, mask)
+class Framing:
+    """How images of any size are brought to the frames of samples, by a configuration."""
+
+    def __init__(self, config: GenerateConfig) -> None:
+        self._target = config.target
+        self._fit = config.make_fit()
+
+    def frame(self, size: Size) -> Size:
+        """Return the size of the sample that an image is the base of."""
+        return self._target or size
+
+    def chances(self, rng: np.random.Generator, n: int, sources: int) -> list[list[Chance]]:
+        """Draw what a random fit needs for n samples of so many sources; nothing is drawn for other fits."""
+        if not self._fit.is_random:
+            return [[()] * sources] * n
+        chances: list[list[Chance]] = rng.random((n, sources, TRIES, 4)).tolist()
+        return chances
+
+    def base(self, size: Size, frame: Size, chance: Chance, *, flip: bool) -> View:
+        """Return how an image shows as a base; where each keeps its size it shows whole."""
+        if self._target is None:
+            return View(whole(size), whole(size), flip)
+        return self.donor(size, frame, chance, flip=flip)
+
+    def donor(self, size: Size, frame: Size, chance: Chance, *, flip: bool) -> View:
+        """Return how an image shows in a frame."""
+        fitting = self._fit.fit(size, frame, chance)
+        place = fitting.place
+        if flip:
+            place = Box(frame.width - place.x2, place.y1, frame.width - place.x1, place.y2)
+        return View(fitting.crop, place, flip)

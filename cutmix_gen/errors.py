@@ -28,6 +28,10 @@ class ImageError(CutMixGenError):
     """One image cannot be read; the run goes on without it and counts it."""
 
 
+class RecipeError(CutMixGenError):
+    """A sample's recipe cannot be followed."""
+
+
 class SetError(CutMixGenError):
     """The output folder holds something else than what the command expects, or is damaged."""
 

@@ -4,14 +4,18 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
+import numpy as np
+
 from cutmix_gen.codecs import Decoded, make_codec
 from cutmix_gen.config import GenerateConfig
 from cutmix_gen.errors import ImageError
-from cutmix_gen.geometry import FITS, reduction
-from cutmix_gen.records import Box, Pixels, Size, Source, View
+from cutmix_gen.geometry import reduction, whole
+from cutmix_gen.masks import Mask
+from cutmix_gen.records import Pixels, Size, Source, View
 from cutmix_gen.storage import read_source
 
-_PIXEL_BYTES = {"RGB": 3, "L": 1, "I;16": 2}
+PIXEL_BYTES = {"RGB": 3, "L": 1, "I;16": 2}
+"""Bytes that a pixel of each mode takes in memory."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,23 +25,22 @@ class LoadedImage:
     source: Source
     decoded: Decoded | None
     """None where it could not be read."""
-    crop: Box | None = None
-    """The part that the pixels show, where they were fitted to the set's one size on loading."""
+    fitted: View | None = None
+    """How its pixels show already, where all samples show it in the same way."""
     file: bytes = b""
     """The file's bytes where they may stand as an original as they are."""
     reason: str = ""
     """Why it could not be read."""
 
     @property
+    def size(self) -> Size | None:
+        """Of the upright image as it is in its file; None where it could not be read."""
+        return self.decoded.size if self.decoded else None
+
+    @property
     def converted(self) -> bool:
         """Whether it was turned into another pixel mode."""
         return self.decoded is not None and self.decoded.converted
-
-    def readable(self) -> Decoded:
-        """Return the image; raise `ImageError` with the reason if it could not be read."""
-        if self.decoded is None:
-            raise ImageError(f"{self.source.path} cannot be read: {self.reason}")
-        return self.decoded
 
 
 class Images:
@@ -50,13 +53,16 @@ class Images:
     """
 
     def __init__(self, config: GenerateConfig) -> None:
+        self._config = config
         self._root = config.source
-        self._mode = config.mode
-        self._target = config.target
-        self._encoding = config.encoding
-        self._keep_files = config.originals
-        self._fit = FITS[config.fit]
         self._codec = make_codec(config.codec)
+        self._fit = config.make_fit()
+        self._frame = config.target if self._shows_alike() else None
+
+    def _shows_alike(self) -> bool:
+        """Tell whether every sample shows an image in the same way, so that it is fitted once."""
+        shrinks = any(strategy.shrinks_donors for strategy, _ in self._config.strategies())
+        return self._config.target is not None and not self._fit.is_random and not shrinks
 
     def load(self, source: Source) -> LoadedImage:
         """Read and decode a source; whatever is wrong with it becomes the reason why there is none."""
@@ -64,55 +70,66 @@ class Images:
             file = read_source(self._root, source.path)
             if len(file) != source.num_bytes:
                 raise ImageError(f"the file has {len(file)} bytes, it had {source.num_bytes} when it was scanned")
-            decoded = self._codec.decode(file, self._mode, self._reduce)
-            if self._target is None:
-                stands = self._keep_files and decoded.untouched and decoded.format == self._encoding.format
-                return LoadedImage(source, decoded, file=file if stands else b"")
-            crop = self._fit(decoded.size, self._target)
-            fitted = replace(decoded, pixels=self._codec.fit(decoded, crop, self._target))
-            return LoadedImage(source, fitted, crop)
+            decoded = self._codec.decode(file, self._config.mode, self._reduce)
+            if self._frame is None:
+                return LoadedImage(source, decoded, file=file if self._stands(decoded) else b"")
+            fitting = self._fit.fit(decoded.size, self._frame, ())
+            view = View(fitting.crop, fitting.place, flip=False)
+            pixels = self._show(decoded, view, self._frame)
+            return LoadedImage(source, replace(decoded, pixels=pixels), view)
         except Exception as error:
             return LoadedImage(source, None, reason=f"{type(error).__name__}: {error}")
 
-    def size_of(self, image: LoadedImage) -> Size | None:
-        """Return the size of the samples that have an image as base; None where it could not be read."""
-        if image.decoded is None:
-            return None
-        return self._target or image.decoded.size
+    def show(self, image: LoadedImage, view: View, size: Size) -> Pixels:
+        """Return how an image shows in a frame of some size: (H, W[, C]), not to be written to.
 
-    def view(self, image: LoadedImage, size: Size, flip: bool) -> tuple[Pixels, View]:
-        """Return how an image shows in a sample.
-
-        Parameters
-        ----------
-        image : LoadedImage
-            One that could be read.
-        size : Size
-            Of the sample.
-        flip : bool
-            Whether it is mirrored.
-
-        Returns
-        -------
-        pixels : (H, W[, C]) ndarray
-        view : View
+        Raises
+        ------
+        ImageError
+            If it could not be read.
         """
-        decoded = image.readable()
-        crop, pixels = image.crop, decoded.pixels
-        if crop is None:
-            crop = self._fit(decoded.size, size)
-            pixels = self._codec.fit(decoded, crop, size)
-        return pixels[:, ::-1] if flip else pixels, View(crop, flip)
+        if image.decoded is None:
+            raise ImageError(f"{image.source.path} cannot be read: {image.reason}")
+        pixels = image.decoded.pixels if image.fitted else self._show(image.decoded, view, size)
+        return pixels[:, ::-1] if view.flip else pixels
+
+    def mix(self, images: list[LoadedImage], views: tuple[View, ...], mask: Mask) -> Pixels:
+        """Return the mixed image of some sources, base first."""
+        base = self.show(images[0], views[0], mask.size)
+        donors = [self.show(image, view, mask.donor_size) for image, view in zip(images[1:], views[1:], strict=True)]
+        return mask.mix(base, donors)
 
     def encode(self, pixels: Pixels) -> bytes:
         """Encode an image as the set has its images."""
-        return self._codec.encode(pixels, self._encoding)
+        return self._codec.encode(pixels, self._config.encoding)
 
     def held_bytes(self, image: LoadedImage) -> int:
         """Return what an image takes in memory; where all have one size a broken one counts like the others."""
-        if self._target is not None:
-            return self._target.area * _PIXEL_BYTES[self._mode]
+        if self._frame is not None:
+            return self._frame.area * PIXEL_BYTES[self._config.mode]
         return image.decoded.pixels.nbytes if image.decoded else 0
 
+    def _show(self, decoded: Decoded, view: View, size: Size) -> Pixels:
+        place = view.place
+        pixels = self._codec.fit(decoded, view.crop, Size(place.width, place.height), self._config.interpolation)
+        if place == whole(size):
+            return pixels
+        frame = np.zeros((size.height, size.width, *pixels.shape[2:]), pixels.dtype)
+        # A mirrored image is mirrored with its bars, so the place is that in the mirrored frame.
+        x1, x2 = (size.width - place.x2, size.width - place.x1) if view.flip else (place.x1, place.x2)
+        frame[place.y1 : place.y2, x1:x2] = pixels
+        return frame
+
+    def _stands(self, decoded: Decoded) -> bool:
+        config = self._config
+        return (
+            config.target is None
+            and config.originals
+            and decoded.untouched
+            and decoded.format == config.encoding.format
+        )
+
     def _reduce(self, size: Size) -> int:
-        return 1 if self._target is None else reduction(self._fit(size, self._target), self._target)
+        if self._config.target is None or self._fit.is_random:
+            return 1
+        return reduction(self._fit.fit(size, self._config.target, ()))

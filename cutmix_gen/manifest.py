@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, TypeVar, get_origin, get_type_hints
 
 from cutmix_gen.errors import SetError
 from cutmix_gen.records import RowSchema, ShardRecord, Skip
@@ -65,6 +65,8 @@ class RunInfo:
     fingerprint: str
     """Of the sources: SHA-256 over paths, classes and sizes."""
     num_images: int
+    class_counts: list[int]
+    """Images of each class; the source index is sorted by class."""
     first_shard: int
     shards: int
     samples: int
@@ -115,7 +117,7 @@ class Manifest:
                 f"{path} has format version {facts.get('format_version')}, this program reads {FORMAT_VERSION}. "
                 "Use the version of cutmix-gen that made the set, or a newer one."
             )
-        return _from_json(SetInfo, path, facts | {"classes": tuple(facts.get("classes", ()))})
+        return _from_json(SetInfo, path, facts)
 
     def write_set(self, info: SetInfo) -> None:
         """Write what the set is."""
@@ -128,8 +130,7 @@ class Manifest:
     def runs(self) -> list[RunInfo]:
         """Read all runs, in their order."""
         folder = self._home / "runs"
-        names = sorted(path for path in folder.glob("*.json") if _RUN_NAME.fullmatch(path.name))
-        return [_from_json(RunInfo, path, _read_json(path)) for path in names]
+        return [_from_json(RunInfo, path, _read_json(path)) for path in _numbered(folder, _RUN_NAME)]
 
     def read_run(self, number: int) -> RunInfo:
         """Read one run."""
@@ -139,6 +140,10 @@ class Manifest:
     def add_run(self, info: RunInfo) -> bool:
         """Write a new run; return False if another process has written one of this number meanwhile."""
         return put_new(self._home / "runs" / f"{info.number:04d}.json", _pretty(asdict(info)))
+
+    def has_card(self) -> bool:
+        """Tell whether a run of the set was ever finished."""
+        return (self.root / "README.md").is_file()
 
     def record_path(self, shard: int) -> Path:
         """Return where the commit record of a shard lies."""
@@ -162,7 +167,7 @@ class Manifest:
     def records(self) -> Iterator[ShardRecord]:
         """Read all commit records, in the order of the shards, whether their files are there or not."""
         folder = self._home / "shards"
-        for path in sorted(path for path in folder.glob("*.json") if _RECORD_NAME.fullmatch(path.name)):
+        for path in _numbered(folder, _RECORD_NAME):
             yield self.read_record(int(path.stem))
 
     def read_record(self, shard: int) -> ShardRecord:
@@ -180,7 +185,7 @@ class Manifest:
         try:
             skipped = [Skip(**skip) for skip in facts.get("skipped", [])]
         except TypeError as error:
-            raise SetError(f"{path} is not a commit record: {error}.") from error
+            raise SetError(f"{path} does not hold a commit record: {error}.") from error
         record = _from_json(ShardRecord, path, facts | {"skipped": skipped})
         if not _SHARD_NAME.fullmatch(Path(record.file).name) or Path(record.file).parent != Path("data"):
             raise SetError(f"{path} names the file {record.file!r}, which is no shard of this set.")
@@ -231,9 +236,22 @@ def _read_json(path: Path) -> dict[str, Any]:
     return facts
 
 
+def _numbered(folder: Path, name: re.Pattern[str]) -> list[Path]:
+    """Return the files of a folder that are called by a number, in the order of the numbers."""
+    return sorted((path for path in folder.glob("*") if name.fullmatch(path.name)), key=lambda path: int(path.stem))
+
+
 def _from_json(kind: type[T], path: Path, facts: dict[str, Any]) -> T:
+    """Make a dataclass of what a file holds; a list becomes a tuple where the class wants one."""
+    values = dict(facts)
+    for name, hint in get_type_hints(kind).items():
+        wanted = get_origin(hint) or hint
+        if wanted is tuple and isinstance(values.get(name), list):
+            values[name] = tuple(values[name])
+        if name in values and (not isinstance(values[name], wanted) or (wanted is int and values[name] is True)):
+            raise SetError(f"{path} must have a {wanted.__name__} as {name}, but it has {values[name]!r}.")
     try:
-        return kind(**facts)
+        return kind(**values)
     except TypeError as error:
         raise SetError(f"{path} does not hold what this version of cutmix-gen writes there: {error}.") from error
 

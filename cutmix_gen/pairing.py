@@ -1,50 +1,235 @@
-"""Who is mixed with whom: every sample's donors, chosen inside one block."""
+"""Who is mixed with whom: every sample's donors, chosen among the images that are in memory together.
+
+Most ways of pairing do with the images of the block itself. Where these cannot serve (no other image of the class, too
+few of a rare one), a way of pairing asks for guests: images that are decoded for this block as donors only.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from itertools import chain
+from typing import ClassVar
 
 import numpy as np
 import numpy.typing as npt
 
 Indices = npt.NDArray[np.int64]
 
+_CANDIDATES = 32
+"""Partners that are drawn for each sample before the next allowed one in order is taken."""
+_STRANGERS = 16
+"""Guests of other classes that a block of a single class asks for."""
 
-def random_pairs(rng: np.random.Generator, usable: npt.NDArray[np.bool_], donors: int) -> Indices:
-    """Pair each image of a block with the next ones on a ring of random order.
 
-    Every ordered pair of images is equally likely, every image is a donor as often as a base, and none is paired
-    with itself. An image that could not be read is left out of the ring, which changes the donors of its
-    neighbour and of no other sample.
+@dataclass(frozen=True, slots=True)
+class Census:
+    """How many images of each class the whole set of sources has."""
+
+    counts: Indices
+    """(C,)"""
+
+    @property
+    def starts(self) -> Indices:
+        """Place of the first image of each class in the source index, which is sorted by class: (C,)."""
+        return np.concatenate(([0], np.cumsum(self.counts)[:-1]))
+
+    def draw(self, rng: np.random.Generator, label: int, count: int, without: Indices) -> Indices:
+        """Draw up to so many different images of a class, none of those that are there already."""
+        first, total = int(self.starts[label]), int(self.counts[label])
+        wanted = min(count, total)
+        drawn = rng.permutation(total) if total <= 4 * wanted + 64 else rng.integers(0, total, 4 * wanted + 64)
+        rows = drawn[np.sort(np.unique(drawn, return_index=True)[1])] + first
+        return rows[~np.isin(rows, without)][:count]
+
+
+@dataclass(frozen=True, slots=True)
+class Members:
+    """The images in memory: the bases first, then guests."""
+
+    labels: npt.NDArray[np.int32]
+    """(n,) class of each image."""
+    usable: npt.NDArray[np.bool_]
+    """(n,) whether it could be read."""
+    bases: int
+    """How many of them are bases."""
+    census: Census
+
+
+class Pairing(ABC):
+    """A way to choose donors."""
+
+    name: ClassVar[str]
+    partner: ClassVar[str] = "other readable image to mix it with"
+    """What a sample lacks that cannot be made, for the message."""
+
+    def guests(self, rng: np.random.Generator, rows: Indices, labels: npt.NDArray[np.int32], census: Census) -> Indices:  # noqa: ARG002
+        """Return the images that are wanted as donors beside the bases, by their places in the source index."""
+        return np.zeros(0, np.int64)
+
+    @abstractmethod
+    def pair(self, rng: np.random.Generator, members: Members, donors: int) -> Indices:
+        """Choose the donors of each base.
+
+        The generator is asked for the same draws whatever is usable, and an image that cannot be used changes only
+        the samples that would have had it as a donor.
+
+        Parameters
+        ----------
+        rng : Generator
+        members : Members
+        donors : int
+            K, how many donors a sample has.
+
+        Returns
+        -------
+        (bases, K) int64 ndarray
+            Places of the donors among the members, never the base itself; -1 for all of them where there is no
+            partner. Where there are fewer than K partners a donor serves more than once.
+        """
+
+
+class RandomPairing(Pairing):
+    """Each image with the next ones on a ring of random order.
+
+    Every ordered pair of images is equally likely, and every image is a donor as often as a base.
+    """
+
+    name: ClassVar[str] = "random"
+
+    def pair(self, rng: np.random.Generator, members: Members, donors: int) -> Indices:
+        """Choose the donors of each base, as `Pairing.pair` says."""
+        order = rng.permutation(members.bases)
+        pairs = np.full((members.bases, donors), -1, np.int64)
+        _pair_on_ring(pairs, order[members.usable[order]])
+        return pairs
+
+
+class SameClassPairing(Pairing):
+    """Each image with the next ones of its class on a ring of random order.
+
+    An image that is alone of its class in its block gets another one of the class as a guest.
+    """
+
+    name: ClassVar[str] = "same-class"
+    partner: ClassVar[str] = "other readable image of its class"
+
+    def guests(self, rng: np.random.Generator, rows: Indices, labels: npt.NDArray[np.int32], census: Census) -> Indices:
+        """Return another image of each class of which there is only one."""
+        classes, counts = np.unique(labels, return_counts=True)
+        alone = classes[counts == 1].tolist()
+        return _joined(census.draw(rng, label, 2, rows[labels == label])[:1] for label in alone)
+
+    def pair(self, rng: np.random.Generator, members: Members, donors: int) -> Indices:
+        """Choose the donors of each base, as `Pairing.pair` says."""
+        order = rng.permutation(len(members.labels))
+        order = order[members.usable[order]]
+        pairs = np.full((len(members.labels), donors), -1, np.int64)
+        labels = members.labels[order]
+        for label in np.unique(labels).tolist():
+            _pair_on_ring(pairs, order[labels == label])
+        return pairs[: members.bases]
+
+
+class CrossClassPairing(Pairing):
+    """Each image with images of other classes, any of them equally likely."""
+
+    name: ClassVar[str] = "cross-class"
+    partner: ClassVar[str] = "readable image of another class"
+
+    def guests(self, rng: np.random.Generator, rows: Indices, labels: npt.NDArray[np.int32], census: Census) -> Indices:
+        """Return images of other classes for a block that has a single one."""
+        if len(np.unique(labels)) > 1:
+            return super().guests(rng, rows, labels, census)
+        total = int(census.counts.sum())
+        first = int(census.starts[labels[0]])
+        others = total - int(census.counts[labels[0]])
+        drawn = np.unique(rng.integers(0, others, _STRANGERS)) if others else np.zeros(0, np.int64)
+        return np.where(drawn >= first, drawn + census.counts[labels[0]], drawn)
+
+    def pair(self, rng: np.random.Generator, members: Members, donors: int) -> Indices:
+        """Choose the donors of each base, as `Pairing.pair` says."""
+        candidates = rng.integers(0, len(members.labels), (members.bases, donors, _CANDIDATES))
+        labels = members.labels.tolist()
+        return _first_allowed(members, candidates, lambda base, donor: labels[base] != labels[donor])
+
+
+class BalancedPairing(Pairing):
+    """Each image with donors of a class drawn with probability proportional to 1 / n_class.
+
+    Context-rich minority oversampling (Park et al., CVPR 2022): rare objects are pasted on common backgrounds. A block
+    has few images of a rare class or none: guests make up for them, as many as the class is drawn in a copy.
+    """
+
+    name: ClassVar[str] = "balanced"
+
+    def guests(self, rng: np.random.Generator, rows: Indices, labels: npt.NDArray[np.int32], census: Census) -> Indices:
+        """Return images of the classes that the block has too few of, so that their donors vary."""
+        wanted = np.minimum(np.ceil(len(rows) * _balanced(census)), census.counts).astype(np.int64)
+        lacking = wanted - np.bincount(labels, minlength=len(wanted))
+        scarce = np.flatnonzero(lacking > 0).tolist()
+        return _joined(census.draw(rng, label, int(lacking[label]), rows[labels == label]) for label in scarce)
+
+    def pair(self, rng: np.random.Generator, members: Members, donors: int) -> Indices:
+        """Choose the donors of each base, as `Pairing.pair` says."""
+        shape = (members.bases, donors, _CANDIDATES)
+        drawn, place = rng.random(shape), rng.random(shape)
+        by_class = np.argsort(members.labels, kind="stable")
+        counts = np.bincount(members.labels, minlength=len(members.census.counts))
+        starts = np.cumsum(counts) - counts
+        classes = np.searchsorted(np.cumsum(_balanced(members.census)), drawn, side="right").clip(max=len(counts) - 1)
+        # A class of which there is no image here (its guests were not to be had) is passed over.
+        there = starts[classes] + (place * counts[classes]).astype(np.int64)
+        candidates = np.where(counts[classes] > 0, by_class[there.clip(max=len(by_class) - 1)], -1)
+        return _first_allowed(members, candidates, lambda base, donor: base != donor)
+
+
+PAIRINGS: dict[str, type[Pairing]] = {
+    pairing.name: pairing for pairing in (RandomPairing, CrossClassPairing, SameClassPairing, BalancedPairing)
+}
+"""The ways to pair, by name."""
+
+
+def _joined(parts: Iterable[Indices]) -> Indices:
+    return np.concatenate([np.zeros(0, np.int64), *parts])
+
+
+def _balanced(census: Census) -> npt.NDArray[np.float64]:
+    """Return the probability of each class: proportional to 1 / n_class, 0 for a class without images."""
+    inverse = np.divide(1.0, census.counts, out=np.zeros(len(census.counts)), where=census.counts > 0)
+    balanced: npt.NDArray[np.float64] = inverse / inverse.sum()
+    return balanced
+
+
+def _pair_on_ring(pairs: Indices, ring: Indices) -> None:
+    """Give each image on a ring the next ones as donors; a ring of one stays without."""
+    if len(ring) >= 2:
+        for donor in range(pairs.shape[1]):
+            pairs[ring, donor] = np.roll(ring, -(1 + donor % (len(ring) - 1)))
+
+
+def _first_allowed(members: Members, candidates: Indices, allowed: Callable[[int, int], bool]) -> Indices:
+    """Give each base the first of its candidates that are allowed, one for each donor and all different.
 
     Parameters
     ----------
-    rng : Generator
-        Always asked for the same number of draws, whatever is usable.
-    usable : (n,) bool ndarray
-        Which images of the block can be mixed.
-    donors : int
-        K, how many donors a sample has.
-
-    Returns
-    -------
-    (n, K) int64 ndarray
-        Positions of the donors in the block; -1 for all of them where there is no other image to pair with. In a
-        block of fewer than K + 1 usable images a donor serves more than once.
+    members : Members
+    candidates : (bases, K, T) int64 ndarray
+        Places among the members in the order in which they are tried; -1 is nobody.
+    allowed : callable
+        Whether a base may have a donor.
     """
-    order = rng.permutation(len(usable))
-    ring = order[usable[order]]
-    pairs = np.full((len(usable), donors), -1, np.int64)
-    if len(ring) < 2:
-        return pairs
-    for donor in range(donors):
-        pairs[ring, donor] = np.roll(ring, -(1 + donor % (len(ring) - 1)))
+    usable, total = members.usable.tolist(), len(members.labels)
+    pairs = np.full(candidates.shape[:2], -1, np.int64)
+    for base, tries in enumerate(candidates.tolist()):
+        chosen: list[int] = []
+        for row in tries:
+            # When all candidates are refused, the next one in order that is allowed serves.
+            start = max(row[-1], 0)
+            everyone = chain(row, range(start, total), range(start))
+            fitting = (each for each in everyone if each >= 0 and usable[each] and allowed(base, each))
+            found = next((each for each in fitting if each not in chosen), chosen[0] if chosen else -1)
+            chosen.append(found)
+        pairs[base] = chosen
     return pairs
-
-
-Pairing = Callable[[np.random.Generator, npt.NDArray[np.bool_], int], Indices]
-
-PAIRINGS: dict[str, Pairing] = {
-    "random": random_pairs,
-}
-"""The ways to pair: name to function."""

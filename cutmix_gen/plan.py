@@ -6,10 +6,12 @@ from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
+import numpy.typing as npt
 
 from cutmix_gen.config import GenerateConfig
 from cutmix_gen.errors import SetError
 from cutmix_gen.manifest import Manifest, RunInfo, SetInfo
+from cutmix_gen.pairing import Census
 from cutmix_gen.permutation import Permutation
 from cutmix_gen.records import ShardSpec, Source, Task
 from cutmix_gen.shards import shard_format
@@ -119,9 +121,18 @@ class Run:
         """What tells this run from any other."""
         return f"{self.info.digest}-{self.info.fingerprint}"
 
-    def sources(self, task: Task) -> list[Source]:
-        """Return the images of a task's block."""
-        return self._index.rows(self.plan.permutation(task.start, task.stop))
+    @property
+    def census(self) -> Census:
+        """How many images each class has."""
+        return Census(np.array(self.info.class_counts, np.int64))
+
+    def rows(self, task: Task) -> npt.NDArray[np.int64]:
+        """Return the images of a task's block, by their places in the source index."""
+        return self.plan.permutation(task.start, task.stop)
+
+    def sources(self, rows: npt.NDArray[np.int64]) -> list[Source]:
+        """Return the images at some places of the source index."""
+        return self._index.rows(rows)
 
     def shard_file(self, shard: int) -> str:
         """Return the path of a shard's file, relative to the set."""

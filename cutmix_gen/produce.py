@@ -6,20 +6,23 @@ The hot path, top to bottom: `produce` -> `_parts` (read, decode) -> `_originals
 
 from __future__ import annotations
 
-import json
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field
-from typing import Any, TypeVar
+from typing import TypeVar
 
 import numpy as np
+import numpy.typing as npt
 
-from cutmix_gen.draws import DrawKey, draw_copy
+from cutmix_gen.draws import GUESTS, Draw, DrawKey, draw_copy, draw_originals
 from cutmix_gen.images import Images, LoadedImage
 from cutmix_gen.labels import class_weight, dominant_class, soft_labels
+from cutmix_gen.pairing import Members
 from cutmix_gen.plan import Run
+from cutmix_gen.recipe import Recipe
 from cutmix_gen.records import LAM_BINS, NO_BOX, Box, Rows, ShardRecord, ShardSpec, Size, Skip, Task, View
+from cutmix_gen.saliency import focus
 from cutmix_gen.shards import ShardWriter
 from cutmix_gen.storage import AtomicFile, sha256
 
@@ -27,8 +30,6 @@ T = TypeVar("T")
 
 PIXEL_BUDGET = 256 << 20
 """Bytes of decoded pixels that a worker holds at a time; a block beyond it is paired in parts."""
-
-_to_json = json.JSONEncoder(separators=(",", ":")).encode
 
 
 def produce(run: Run, number: int) -> list[ShardRecord]:
@@ -65,32 +66,47 @@ def produce(run: Run, number: int) -> list[ShardRecord]:
 
 
 @dataclass(slots=True)
-class Part:
+class _Part:
     """The images of a block that are in memory together and paired with each other."""
 
     number: int
     start: int
     """Place of the first one in the block."""
     images: list[LoadedImage] = field(default_factory=list)
+    """The bases, then guests: donors from elsewhere."""
+    bases: int = 0
     is_last: bool = False
 
 
-def _parts(run: Run, task: Task, images: Images) -> Iterator[Part]:
+def _parts(run: Run, task: Task, images: Images) -> Iterator[_Part]:
     """Read the images of a block in their order, and give them in parts of limited memory.
 
     A part ends when its pixels pass the budget, but never so that the last part would be a single image.
     """
-    sources = run.sources(task)
-    part, held = Part(0, 0), 0
+    rows = run.rows(task)
+    sources = run.sources(rows)
+    part, held = _Part(0, 0), 0
     for place, source in enumerate(sources):
         image = images.load(source)
         part.images.append(image)
+        part.bases += 1
         held += images.held_bytes(image)
-        if held >= PIXEL_BUDGET and len(part.images) >= 2 and len(sources) - place > 2:
+        if held >= PIXEL_BUDGET and part.bases >= 2 and len(sources) - place > 2:
+            _add_guests(run, task, images, part, rows)
             yield part
-            part, held = Part(part.number + 1, place + 1), 0
+            part, held = _Part(part.number + 1, place + 1), 0
     part.is_last = True
+    _add_guests(run, task, images, part, rows)
     yield part
+
+
+def _add_guests(run: Run, task: Task, images: Images, part: _Part, rows: npt.NDArray[np.int64]) -> None:
+    """Read the images that the run's way of pairing wants as donors beside those of the part."""
+    key = DrawKey(run.info.number, 0, task.number, part.number)
+    labels = np.array([image.source.label for image in part.images], np.int32)
+    here = rows[part.start : part.start + part.bases]
+    guests = run.config.make_pairing().guests(key.generator(run.config.seed, GUESTS), here, labels, run.census)
+    part.images += [images.load(source) for source in run.sources(guests)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,9 +122,7 @@ class _Made:
     """Share of the pixels that each source owns."""
     boxes: list[Box]
     """One for each donor."""
-    strategy: str
-    lam_drawn: float
-    recipe: str
+    recipe: Recipe
 
 
 class _Output:
@@ -129,13 +143,11 @@ class _Output:
         self._converted = 0
         self._skipped: list[Skip] = []
 
-    def add(self, part: Part) -> None:
+    def add(self, part: _Part) -> None:
         """Make and write the samples whose base is in a part."""
         if self._writer is None:
             self._writer = self._run.shard_format.open_writer(self._file.temporary, self._run.set.schema)
-        bases = part.images[: max(self._shard.count - part.start, 0)]
-        make = self._mixed if self._shard.copy else self._originals
-        samples = list(make(part, bases))
+        samples = list(self._mixed(part) if self._shard.copy else self._originals(part))
         if samples:
             rows = self._rows(samples)
             self._writer.write(rows)
@@ -175,54 +187,56 @@ class _Output:
             writer, self._writer = self._writer, None
             writer.close()
 
-    def _originals(self, part: Part, bases: list[LoadedImage]) -> Iterator[_Made]:
-        for place, image in enumerate(bases, part.start):
-            size = self._images.size_of(image)
-            if size is None:
+    def _originals(self, part: _Part) -> Iterator[_Made]:
+        key = DrawKey(self._run.info.number, 0, self._task.number, part.number)
+        bases = part.images[: part.bases]
+        views = draw_originals(self._run.config, key, [image.size for image in bases])
+        for place, (image, view) in enumerate(zip(bases, views, strict=True), part.start):
+            if view is None or image.size is None:
                 self._skipped.append(Skip(image.source.path, image.reason))
                 continue
-            pixels, view = self._images.view(image, size, flip=False)
-            encoded = image.file or self._images.encode(pixels)
-            recipe = self._recipe("original", {}, {}, size, [view])
-            yield _Made(place, encoded, [image], [1.0], [], "original", 1.0, recipe)
+            size = self._run.config.target or image.size
+            encoded = image.file or self._images.encode(self._images.show(image, view, size))
+            recipe = self._recipe([image], (view,), size, None)
+            yield _Made(place, encoded, [image], [1.0], [], recipe)
 
-    def _mixed(self, part: Part, bases: list[LoadedImage]) -> Iterator[_Made]:
-        key = DrawKey(self._run.info.number, self._shard.copy, self._task.number, part.number)
-        draws = draw_copy(self._run.config, key, [self._images.size_of(image) for image in part.images])
-        for place, (base, draw) in enumerate(zip(bases, draws, strict=False), part.start):
+    def _mixed(self, part: _Part) -> Iterator[_Made]:
+        for place, (base, draw) in enumerate(zip(part.images, self._draws(part), strict=False)):
+            if part.start + place >= self._shard.count:
+                return
             if isinstance(draw, str):
                 self._skipped.append(Skip(base.source.path, base.reason or draw))
                 continue
-            size, strategy = draw.mask.size, draw.strategy
             images = [base, *(part.images[donor] for donor in draw.donors)]
-            views = [self._images.view(image, size, flip) for image, flip in zip(images, draw.flips, strict=False)]
-            pixels = draw.mask.mix(views[0][0], [donor for donor, _ in views[1:]])
-            recipe = self._recipe(
-                strategy.name, strategy.options(), draw.params._asdict(), size, [view for _, view in views]
-            )
-            yield _Made(
-                place,
-                self._images.encode(pixels),
-                images,
-                [count / size.area for count in draw.mask.counts()],
-                draw.mask.bounds(),
-                strategy.name,
-                draw.params.lam,
-                recipe,
-            )
+            encoded = self._images.encode(self._images.mix(images, draw.views, draw.mask))
+            recipe = self._recipe(images, draw.views, draw.mask.size, draw)
+            yield _Made(part.start + place, encoded, images, draw.owned.weights, draw.owned.boxes, recipe)
 
-    def _recipe(
-        self, strategy: str, options: dict[str, Any], params: dict[str, Any], size: Size, views: list[View]
-    ) -> str:
-        return _to_json(
-            {
-                "run": self._run.info.number,
-                "strategy": strategy,
-                "options": options,
-                "params": params,
-                "size": [size.width, size.height],
-                "views": [{"crop": view.crop.as_list(), "flip": view.flip} for view in views],
-            }
+    def _draws(self, part: _Part) -> list[Draw | str]:
+        key = DrawKey(self._run.info.number, self._shard.copy, self._task.number, part.number)
+        members = Members(
+            labels=np.array([image.source.label for image in part.images], np.int32),
+            usable=np.array([image.decoded is not None for image in part.images]),
+            bases=part.bases,
+            census=self._run.census,
+        )
+
+        def focus_of(place: int, view: View, frame: Size) -> tuple[float, float]:
+            return focus(self._images.show(part.images[place], view, frame))
+
+        return draw_copy(self._run.config, key, [image.size for image in part.images], members, focus_of)
+
+    def _recipe(self, images: list[LoadedImage], views: tuple[View, ...], size: Size, draw: Draw | None) -> Recipe:
+        return Recipe(
+            run=self._run.info.number,
+            strategy=draw.strategy.name if draw else "original",
+            options=draw.strategy.options() if draw else {},
+            params=draw.params._asdict() if draw else {},
+            size=size,
+            views=views,
+            labels=tuple(image.source.label for image in images),
+            num_classes=len(self._run.set.classes),
+            smoothing=self._run.config.label_smoothing,
         )
 
     def _rows(self, made: list[_Made]) -> Rows:
@@ -232,7 +246,9 @@ class _Output:
         index = np.array([_padded([s.source.label for s in one.sources], sources) for one in made], np.int32)
         weight = np.array([_padded(one.weights, sources, 0.0) for one in made])
         boxes = [[box.as_list() for box in _padded(one.boxes, sources - 1, NO_BOX)] for one in made]
-        dense = soft_labels(index, weight, len(schema.classes), self._run.config.label_smoothing)
+        dense = (
+            soft_labels(index, weight, len(schema.classes), self._run.config.label_smoothing) if schema.dense else None
+        )
         prefix = f"{self._run.info.number:04d}-{self._shard.copy:03d}"
         self._converted += sum(one.sources[0].converted for one in made)
         self._class_weight += class_weight(index, weight, len(schema.classes))
@@ -240,16 +256,16 @@ class _Output:
             keys=[f"{prefix}-{self._task.start + one.place:09d}" for one in made],
             images=[one.image for one in made],
             label=dominant_class(index, weight),
-            soft_label=dense if schema.dense else None,
+            soft_label=dense,
             label_index=index,
             label_weight=weight.astype(np.float32),
             synthetic=np.full(n, self._shard.copy > 0),
-            strategy=[one.strategy for one in made],
+            strategy=[one.recipe.strategy for one in made],
             lam=weight[:, 0].astype(np.float32),
-            lam_drawn=np.array([one.lam_drawn for one in made], np.float32),
+            lam_drawn=np.array([one.recipe.lam_drawn for one in made], np.float32),
             sources=[[image.source.path for image in one.sources] for one in made],
             boxes=np.array(boxes, np.int32).reshape(n, sources - 1, 4),
-            recipe=[one.recipe for one in made],
+            recipe=[one.recipe.to_json() for one in made],
         )
 
     def _count(self, rows: Rows) -> None:

@@ -66,6 +66,8 @@ class View:
 
     crop: Box
     """In pixels of the upright source at its full size."""
+    place: Box
+    """Where it lies in its frame; what is outside is padding."""
     flip: bool
 
 

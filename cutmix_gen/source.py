@@ -15,7 +15,7 @@ import pyarrow as pa
 
 from cutmix_gen.errors import SourceError
 from cutmix_gen.records import Source
-from cutmix_gen.storage import AtomicFile, path_text
+from cutmix_gen.storage import AtomicFile, path_text, source_path
 
 EXTENSIONS = frozenset(
     {b"jpg", b"jpeg", b"jpe", b"jfif", b"png", b"webp", b"bmp", b"gif", b"tif", b"tiff", b"ppm", b"pgm"}
@@ -59,14 +59,14 @@ def scan(root: Path) -> Scan:
     """
     if not root.is_dir():
         raise SourceError(f"SRC must be a folder of class folders, but there is no folder {root}.")
-    walk = _Walk()
-    folders = walk.first_level(os.fsencode(root))
+    walk = _Walk(os.fsencode(root))
+    folders = walk.first_level()
     _check_layout(root, folders, walk)
     paths: list[bytes] = []
     sizes: list[int] = []
     counts: list[int] = []
     for name in folders:
-        files = sorted(walk.images(os.path.join(os.fsencode(root), name), name))  # noqa: PTH118  names are bytes
+        files = sorted(walk.images(name))
         paths += [path for path, _ in files]
         sizes += [size for _, size in files]
         counts.append(len(files))
@@ -89,7 +89,7 @@ def _check_layout(root: Path, folders: list[bytes], walk: _Walk) -> None:
             "Move the images of each class into a folder of the class's name."
         )
     names = {name.decode("utf-8", "replace").lower() for name in folders}
-    nested = [name for name in folders if walk.has_folders(os.path.join(os.fsencode(root), name))]  # noqa: PTH118
+    nested = [name for name in folders if walk.has_folders(name)]
     if names <= _SPLITS and nested:
         raise SourceError(
             f"{root} holds splits ({', '.join(sorted(names))}), not classes. "
@@ -104,31 +104,37 @@ def _listing(passed_over: Counter[str]) -> str:
 class _Walk:
     """A walk through a tree that counts what it passes over."""
 
-    def __init__(self) -> None:
+    def __init__(self, root: bytes) -> None:
         self.passed_over: Counter[str] = Counter()
         self.loose_images = False
+        self._root = root
+        # A link to the root or to what is above it would put the images of one class into another.
+        whole = Path(os.fsdecode(os.path.realpath(root)))
+        self._above = frozenset(_identity(os.fsencode(folder)) for folder in (whole, *whole.parents))
 
-    def first_level(self, root: bytes) -> list[bytes]:
+    def first_level(self) -> list[bytes]:
         folders = []
-        with os.scandir(root) as entries:
+        with os.scandir(self._root) as entries:
             for entry in entries:
                 if entry.name.startswith(b"."):
                     self.passed_over["hidden"] += 1
-                elif entry.is_dir():
-                    folders.append(entry.name)
-                else:
+                elif not _is_folder(entry):
                     self.loose_images |= _is_image_name(entry.name)
                     self.passed_over["not in a class folder"] += 1
+                elif _identity(entry.path) in self._above:
+                    self.passed_over["link in a circle"] += 1
+                else:
+                    folders.append(entry.name)
         return sorted(folders)
 
-    @staticmethod
-    def has_folders(folder: bytes) -> bool:
-        with os.scandir(folder) as entries:
-            return any(entry.is_dir() for entry in entries)
+    def has_folders(self, name: bytes) -> bool:
+        with os.scandir(source_path(self._root, name)) as entries:
+            return any(_is_folder(entry) for entry in entries)
 
-    def images(self, folder: bytes, prefix: bytes) -> Iterator[tuple[bytes, int]]:
-        """Give (path, size in bytes) of each image below a folder, in no order."""
-        pending = [(folder, prefix, frozenset({_identity(folder)}))]
+    def images(self, name: bytes) -> Iterator[tuple[bytes, int]]:
+        """Give (path, size in bytes) of each image below a first-level folder, in no order."""
+        folder = source_path(self._root, name)
+        pending = [(folder, name, self._above | {_identity(folder)})]
         while pending:
             folder, prefix, above = pending.pop()
             with os.scandir(folder) as entries:
@@ -136,7 +142,7 @@ class _Walk:
                     name = entry.name
                     if name[:1] == b".":
                         self.passed_over["hidden"] += 1
-                    elif entry.is_dir():
+                    elif _is_folder(entry):
                         identity = _identity(entry.path)
                         if identity in above:
                             self.passed_over["link in a circle"] += 1
@@ -144,14 +150,29 @@ class _Walk:
                             pending.append((entry.path, prefix + b"/" + name, above | {identity}))
                     elif not _is_image_name(name):
                         self.passed_over["not an image by its name"] += 1
-                    elif not entry.is_file():
+                    elif not _is_file(entry):
                         self.passed_over["broken link or special file"] += 1
                     else:
                         yield prefix + b"/" + name, entry.stat().st_size
 
 
+def _is_folder(entry: os.DirEntry[bytes]) -> bool:
+    try:
+        return entry.is_dir()
+    except OSError:  # a link to itself
+        return False
+
+
+def _is_file(entry: os.DirEntry[bytes]) -> bool:
+    try:
+        return entry.is_file()
+    except OSError:  # a link to itself
+        return False
+
+
 def _is_image_name(name: bytes) -> bool:
-    return name.rpartition(b".")[2].lower() in EXTENSIONS
+    _, dot, extension = name.rpartition(b".")
+    return bool(dot) and extension.lower() in EXTENSIONS
 
 
 def _identity(folder: bytes) -> tuple[int, int]:

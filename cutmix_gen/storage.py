@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import fcntl
 import hashlib
+import itertools
 import os
 import socket
 from contextlib import suppress
 from pathlib import Path
 
-_TEMPORARY = ".tmp"
+_TEMPORARY = ".cutmix-gen.tmp"
+_numbers = itertools.count()
 
 
 def path_text(path: bytes) -> str:
@@ -39,7 +41,7 @@ def _unescape(text: str) -> bytes:
     return first.encode() + b"".join(bytes([int(part[:2], 16)]) + part[2:].encode() for part in rest)
 
 
-def source_path(root: Path, path: bytes) -> bytes:
+def source_path(root: Path | bytes, path: bytes) -> bytes:
     """Return where a source lies; its name may be no text, which `pathlib` cannot carry."""
     return os.path.join(os.fsencode(root), path)  # noqa: PTH118
 
@@ -61,7 +63,9 @@ class AtomicFile:
     def __init__(self, path: Path) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
         self.path = path
-        self.temporary = path.with_name(f".{path.name}.{socket.gethostname()}-{os.getpid()}{_TEMPORARY}")
+        self.temporary = path.with_name(
+            f".{path.name}.{socket.gethostname()}-{os.getpid()}-{next(_numbers)}{_TEMPORARY}"
+        )
         self._lock = _locked(self.temporary)
 
     def commit(self) -> None:

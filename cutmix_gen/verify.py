@@ -2,23 +2,21 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
 from cutmix_gen.codecs import make_codec
 from cutmix_gen.config import GenerateConfig
-from cutmix_gen.errors import CutMixGenError, SetError
+from cutmix_gen.errors import RecipeError, SetError
 from cutmix_gen.execute import run_tasks, usable_cores
 from cutmix_gen.labels import dominant_class, soft_labels
 from cutmix_gen.manifest import Manifest
-from cutmix_gen.masks import make_strategy
 from cutmix_gen.plan import Plan
+from cutmix_gen.recipe import parse_recipe
 from cutmix_gen.records import NO_BOX, Problem, Rows, ShardRecord, Size
 from cutmix_gen.shards import shard_format
 from cutmix_gen.storage import sha256
@@ -159,37 +157,29 @@ class _Checker:
     def _problem(self, rows: Rows, row: int) -> str:
         """Compare one sample with what its recipe gives; return what is wrong, or nothing."""
         try:
-            recipe = json.loads(rows.recipe[row])
-            size = Size(*recipe["size"])
-            weights, boxes, lam_drawn = self._from_recipe(recipe, size)
-        except (ValueError, KeyError, TypeError, CutMixGenError) as error:
-            return f"the recipe cannot be followed: {type(error).__name__}: {error}"
-        if recipe["strategy"] != rows.strategy[row]:
-            return f"the strategy is {rows.strategy[row]}, the recipe says {recipe['strategy']}"
-        if bool(rows.synthetic[row]) != (self._spec.copy > 0) or (rows.strategy[row] == "original") != (
-            not self._spec.copy
-        ):
+            recipe = parse_recipe(rows.recipe[row])
+            owned = recipe.ownership()
+        except RecipeError as error:
+            return str(error)
+        padding = self._set.sources - len(recipe.labels)
+        boxes = [box.as_list() for box in [*owned.boxes, *[NO_BOX] * padding]]
+        labels = [*recipe.labels, *recipe.labels[:1] * padding]
+        weights = [*owned.weights, *[0.0] * padding]
+        if recipe.strategy != rows.strategy[row]:
+            return f"the strategy is {rows.strategy[row]}, the recipe says {recipe.strategy}"
+        if {bool(rows.synthetic[row]), recipe.strategy != "original"} != {self._spec.copy > 0}:
             return "an original among mixed samples, or a mixed sample among originals"
-        if len(rows.sources[row]) != len(weights):
-            return f"{len(rows.sources[row])} sources are named, the recipe mixes {len(weights)}"
-        padding = self._set.sources - len(weights)
-        if np.abs(rows.label_weight[row] - [*weights, *[0.0] * padding]).max() > _TOLERANCE:
+        if len(rows.sources[row]) != len(recipe.labels):
+            return f"{len(rows.sources[row])} sources are named, the recipe mixes {len(recipe.labels)}"
+        if rows.label_index[row].tolist() != labels:
+            return f"label_index is {rows.label_index[row].tolist()}, the recipe says {labels}"
+        if len(weights) != self._set.sources or np.abs(rows.label_weight[row] - weights).max() > _TOLERANCE:
             return f"label_weight is {rows.label_weight[row].tolist()}, by the recipe's mask it is {weights}"
-        if rows.boxes[row].tolist() != boxes + [NO_BOX.as_list()] * (self._set.sources - 1 - len(boxes)):
+        if rows.boxes[row].tolist() != boxes:
             return f"boxes are {rows.boxes[row].tolist()}, by the recipe's mask they are {boxes}"
-        if abs(rows.lam_drawn[row] - lam_drawn) > _TOLERANCE:
-            return f"lam_drawn is {rows.lam_drawn[row]}, the recipe says {lam_drawn}"
-        return self._image_problem(rows.images[row], size) if self._deep else ""
-
-    def _from_recipe(self, recipe: dict[str, Any], size: Size) -> tuple[list[float], list[list[int]], float]:
-        """Return the weights, boxes and drawn lam that follow from a recipe."""
-        if recipe["strategy"] == "original":
-            return [1.0], [], 1.0
-        strategy = make_strategy(recipe["strategy"], recipe["options"])
-        params = strategy.params(**recipe["params"])
-        mask = strategy.realise(params, size)
-        weights = [count / size.area for count in mask.counts()]
-        return weights, [box.as_list() for box in mask.bounds()], recipe["params"]["lam"]
+        if abs(rows.lam_drawn[row] - recipe.lam_drawn) > _TOLERANCE:
+            return f"lam_drawn is {rows.lam_drawn[row]}, the recipe says {recipe.lam_drawn}"
+        return self._image_problem(rows.images[row], recipe.size) if self._deep else ""
 
     def _image_problem(self, image: bytes, size: Size) -> str:
         try:

@@ -1,9 +1,6 @@
 """Train a small network for one epoch on the soft labels of a set, without the package that made it.
 
-    pip install torch pyarrow pillow
-    python samples/train.py OUT
-
-The loss is the cross entropy with soft labels: it cannot fall below the mean entropy of the labels, which is above 0.
+Install torch, pyarrow (for Parquet) and pillow, then: python samples/train.py OUT
 """
 
 import argparse
@@ -46,7 +43,7 @@ def main() -> None:
 
 
 def train(model: nn.Module, loader: Iterable[tuple[torch.Tensor, torch.Tensor]]) -> Iterator[float]:
-    """Give the loss of each step of one epoch."""
+    """Give the loss of each step of one epoch; it cannot fall below the mean entropy of the soft labels."""
     optimizer = torch.optim.Adam(model.parameters(), lr=2e-3)
     for images, soft_labels in loader:
         loss = nn.functional.cross_entropy(model(images), soft_labels)  # takes (N, C) probabilities as they are
@@ -108,8 +105,7 @@ def read_tar(shard: Path) -> Iterator[Sample]:
     """Read a shard's images and soft labels; the image comes first of a sample's members."""
     with tarfile.open(shard, "r:") as tar:
         for member in tar:
-            kind = member.name.partition(".")[2]
-            data = tar.extractfile(member).read()
+            kind, data = member.name.partition(".")[2], tar.extractfile(member).read()
             if kind in ("jpg", "png", "webp"):
                 image = data
             elif kind == "soft.npy":

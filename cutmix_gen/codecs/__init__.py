@@ -4,12 +4,24 @@ from __future__ import annotations
 
 from importlib.util import find_spec
 
-from cutmix_gen.codecs.base import Codec, Decoded, Encoding, Reduce
+from cutmix_gen.codecs.base import INTERPOLATIONS, Codec, Decoded, Encoding, Reduce, Region
 from cutmix_gen.codecs.modes import MODES
 from cutmix_gen.codecs.pillow import PillowCodec, peek
 from cutmix_gen.errors import UsageError
 
-__all__ = ["CODECS", "MODES", "Codec", "Decoded", "Encoding", "Reduce", "best_codec", "make_codec", "peek"]
+__all__ = [
+    "CODECS",
+    "INTERPOLATIONS",
+    "MODES",
+    "Codec",
+    "Decoded",
+    "Encoding",
+    "Reduce",
+    "Region",
+    "best_codec",
+    "make_codec",
+    "peek",
+]
 
 CODECS = {
     "pillow": (),

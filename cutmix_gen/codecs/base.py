@@ -13,6 +13,13 @@ Reduce = Callable[[Size], int]
 """From the size of an upright image to the power of two by which decoding may shrink it."""
 
 
+Region = tuple[float, float, float, float]
+"""x1, y1, x2, y2 in pixels, fractions allowed: what both resizing libraries take."""
+
+INTERPOLATIONS = ("bilinear", "bicubic", "lanczos", "nearest")
+"""The filters for resizing; all but the last average over what they shrink."""
+
+
 @dataclass(frozen=True, slots=True)
 class Encoding:
     """How the images of a set are encoded."""
@@ -72,8 +79,8 @@ class Codec(ABC):
         """
 
     @abstractmethod
-    def resize(self, pixels: Pixels, region: tuple[float, float, float, float], target: Size) -> Pixels:
-        """Resize a region of an image with an antialiased bilinear filter.
+    def resize(self, pixels: Pixels, region: Region, target: Size, interpolation: str) -> Pixels:
+        """Resize a region of an image, antialiased.
 
         Parameters
         ----------
@@ -81,6 +88,8 @@ class Codec(ABC):
         region : (x1, y1, x2, y2)
             In pixels of the array, fractions allowed.
         target : Size
+        interpolation : str
+            One of `INTERPOLATIONS`.
 
         Returns
         -------
@@ -91,7 +100,7 @@ class Codec(ABC):
     def encode(self, pixels: Pixels, encoding: Encoding) -> bytes:
         """Encode an image; the same pixels give the same bytes."""
 
-    def fit(self, decoded: Decoded, crop: Box, target: Size) -> Pixels:
+    def fit(self, decoded: Decoded, crop: Box, target: Size, interpolation: str) -> Pixels:
         """Return a crop of a decoded image at the target size; without a copy where it has that size already.
 
         The crop is in pixels of the full-size image, whatever the decoder shrank.
@@ -108,4 +117,4 @@ class Codec(ABC):
             crop.x2 * width / full.width,
             crop.y2 * height / full.height,
         )
-        return self.resize(decoded.pixels, region, target)
+        return self.resize(decoded.pixels, region, target, interpolation)

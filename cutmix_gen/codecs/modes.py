@@ -11,9 +11,9 @@ from cutmix_gen.records import Pixels
 MODES = ("RGB", "L", "I;16")
 """The pixel modes of a set: 8-bit colour, 8-bit grayscale, 16-bit grayscale."""
 
-GRAY = frozenset({"1", "L", "LA", "La"})
+GRAY = frozenset({"1", "L", "LA"})
 DEEP = frozenset({"I", "I;16", "I;16L", "I;16B", "I;16N"})
-_ALPHA = frozenset({"RGBA", "RGBa", "LA", "La", "PA"})
+_ALPHA = frozenset({"RGBA", "RGBa", "LA", "PA"})
 
 
 def pixels_of(image: Image.Image, mode: str) -> Pixels:
@@ -61,7 +61,12 @@ def _deep_pixels(image: Image.Image) -> Pixels:
     low, high = int(values.min()), int(values.max())
     if low < 0 or high > 65535:
         raise ImageError(f"pixel values from {low} to {high} do not fit 16 bit; convert them to 8 or 16 bit")
-    return values.astype(np.uint16)
+    clear = image.info.get("transparency")
+    return (
+        np.where(values == clear, 65535, values).astype(np.uint16)
+        if isinstance(clear, int)
+        else values.astype(np.uint16)
+    )
 
 
 def _on_white(image: Image.Image) -> Image.Image:

@@ -9,27 +9,35 @@ import cykooz_resizer as resizer
 import numpy as np
 import simplejpeg
 
-from cutmix_gen.codecs.base import Decoded, Encoding, Reduce
+from cutmix_gen.codecs.base import Decoded, Encoding, Reduce, Region
 from cutmix_gen.codecs.pillow import PillowCodec
 from cutmix_gen.records import Pixels, Size
 
 _COLORSPACE = {"RGB": "RGB", "L": "GRAY"}
 _OWN_MODE = {"YCbCr": "RGB", "RGB": "RGB", "Gray": "L", "GRAY": "L"}
-_EXIF_ZONE = 1 << 16
-"""Where the EXIF block of a JPEG begins at the latest, in bytes: segments before it are far shorter."""
+_ODD = (b"Exif\0\0", b"tiff:Orientation", b"MPF\0")
+"""What the header of a JPEG has that may be turned, or that holds several pictures."""
 
-_BILINEAR = resizer.ResizeAlg.convolution(resizer.FilterType.bilinear)
+_FILTERS = {
+    "bilinear": resizer.ResizeAlg.convolution(resizer.FilterType.bilinear),
+    "bicubic": resizer.ResizeAlg.convolution(resizer.FilterType.catmull_rom),
+    "lanczos": resizer.ResizeAlg.convolution(resizer.FilterType.lanczos3),
+}
 _local = threading.local()
 
 
 class TurboCodec(PillowCodec):
-    """JPEG through libjpeg-turbo without a detour, resizing with SIMD; the pixels are Pillow's, give or take 1."""
+    """JPEG through libjpeg-turbo without a detour, resizing with SIMD.
+
+    Decoded and resized pixels are Pillow's, give or take 1. Encoding below quality 96 takes libjpeg-turbo's fast
+    transform: a few percent more bytes and rounding noise at the default quality than Pillow's.
+    """
 
     name: ClassVar[str] = "turbo"
 
     def decode(self, data: bytes, mode: str, reduce: Reduce) -> Decoded:
         """Decode a plain JPEG through simplejpeg; leave everything else, and everything odd, to Pillow."""
-        if mode in _COLORSPACE and data[:2] == b"\xff\xd8" and data.find(b"Exif\0\0", 0, _EXIF_ZONE) < 0:
+        if mode in _COLORSPACE and data[:2] == b"\xff\xd8" and _is_plain(data):
             try:
                 decoded = _decode_jpeg(data, mode, reduce)
             except ValueError:
@@ -38,15 +46,17 @@ class TurboCodec(PillowCodec):
                 return decoded
         return super().decode(data, mode, reduce)
 
-    def resize(self, pixels: Pixels, region: tuple[float, float, float, float], target: Size) -> Pixels:
-        """Resize as `Codec.resize` says."""
+    def resize(self, pixels: Pixels, region: Region, target: Size, interpolation: str) -> Pixels:
+        """Resize as `Codec.resize` says; `nearest` is Pillow's, since the libraries round places differently."""
+        if interpolation not in _FILTERS:
+            return super().resize(pixels, region, target, interpolation)
         kind = resizer.PixelType.U16 if pixels.dtype == np.uint16 else resizer.PixelType.U8
         if pixels.ndim == 3:
             kind = resizer.PixelType.U8x3
         height, width = pixels.shape[:2]
         x1, y1, x2, y2 = region
         options = resizer.ResizeOptions(
-            resize_alg=_BILINEAR, use_alpha=False, crop_box=resizer.CropBox(x1, y1, x2 - x1, y2 - y1)
+            resize_alg=_FILTERS[interpolation], use_alpha=False, crop_box=resizer.CropBox(x1, y1, x2 - x1, y2 - y1)
         )
         result = resizer.ImageData(target.width, target.height, kind)
         _resizer().resize(resizer.ImageData(width, height, kind, pixels.tobytes()), result, options)
@@ -92,6 +102,14 @@ def _decode_jpeg(data: bytes, mode: str, reduce: Reduce) -> Decoded | None:
         converted=converted,
         untouched=not converted,
     )
+
+
+def _is_plain(data: bytes) -> bool:
+    """Tell whether nothing in the header of a JPEG asks for more than decoding."""
+    end = 2
+    while data[end : end + 1] == b"\xff" and data[end + 1 : end + 2] != b"\xda":  # up to the start of scan
+        end += 2 + int.from_bytes(data[end + 2 : end + 4], "big")
+    return not any(data.find(mark, 0, end) >= 0 for mark in _ODD)
 
 
 def _resizer() -> resizer.Resizer:

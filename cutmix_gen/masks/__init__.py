@@ -7,15 +7,26 @@ from collections.abc import Iterable, Mapping
 from dataclasses import Field, fields
 
 from cutmix_gen.errors import UsageError
-from cutmix_gen.masks.base import LamLaw, Mask, Patch, Strategy
+from cutmix_gen.masks.base import LamLaw, Mask, Patch, PatchMask, PixelMask, SoftMask, Strategy
 from cutmix_gen.masks.cutmix import CutMix
+from cutmix_gen.masks.fmix import FMix
+from cutmix_gen.masks.gridmix import GridMix
+from cutmix_gen.masks.mixup import Mixup
+from cutmix_gen.masks.multi import Multi
 from cutmix_gen.masks.patches import Patches
+from cutmix_gen.masks.resizemix import ResizeMix
+from cutmix_gen.masks.ricap import Ricap
+from cutmix_gen.masks.saliencymix import SaliencyMix
+from cutmix_gen.masks.smoothmix import SmoothMix
 
 __all__ = [
     "STRATEGIES",
     "LamLaw",
     "Mask",
     "Patch",
+    "PatchMask",
+    "PixelMask",
+    "SoftMask",
     "Strategy",
     "WeightedStrategy",
     "make_strategy",
@@ -27,6 +38,14 @@ STRATEGIES: dict[str, type[Strategy]] = {
     for strategy in (
         CutMix,
         Patches,
+        Multi,
+        Ricap,
+        ResizeMix,
+        GridMix,
+        FMix,
+        SaliencyMix,
+        SmoothMix,
+        Mixup,
     )
 }
 """Every strategy by its name."""

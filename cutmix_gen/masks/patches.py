@@ -7,7 +7,7 @@ from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
 
-from cutmix_gen.masks.base import LamLaw, Mask, Patch, Strategy, check
+from cutmix_gen.masks.base import LamLaw, Patch, PatchMask, Strategy, check, cut
 from cutmix_gen.records import Box, Size
 
 
@@ -47,25 +47,23 @@ class Patches(Strategy):
         places = rng.random((n, self.grid**2)).argsort(axis=1) if self.shuffle else np.empty((n, 0), int)
         return list(map(PatchesParams, lam.tolist(), cells.tolist(), places.tolist()))
 
-    def realise(self, params: PatchesParams, size: Size) -> Mask:
+    def realise(self, params: PatchesParams, size: Size) -> PatchMask:
         """Return the mask with a patch for each cell that the donor takes."""
         columns, rows = min(self.grid, size.width), min(self.grid, size.height)
         total = columns * rows
         taken = min(max(round(total * (1.0 - params.lam)), 1), total - 1)
         cells = [cell for cell in params.cells if cell < total][:taken]
         places = [place for place in params.places if place < total][:taken] or cells
-        xs = [column * size.width // columns for column in range(columns + 1)]
-        ys = [row * size.height // rows for row in range(rows + 1)]
+        xs, ys = cut(size.width, columns), cut(size.height, rows)
         patches = []
         for cell, place in zip(cells, places, strict=True):
             row, column = divmod(cell, columns)
             box = Box(xs[column], ys[row], xs[column + 1], ys[row + 1])
+            # Cells differ by a pixel where the side is no multiple of the grid; the last is among the largest, so
+            # that a cell cut from another's place stays inside the donor.
             from_row, from_column = divmod(place, columns)
-            # Cells differ by a pixel where the side is no multiple of the grid: stay inside the donor.
-            x = min(xs[from_column], size.width - box.width)
-            y = min(ys[from_row], size.height - box.height)
-            patches.append(Patch(1, box, x, y))
-        return Mask(size, self.sources, tuple(patches))
+            patches.append(Patch(1, box, xs[from_column], ys[from_row]))
+        return PatchMask(size, 2, tuple(patches))
 
     def fallback(self) -> PatchesParams:
         """Return every cell in its order, half of them the donor's."""

@@ -10,6 +10,7 @@ from typing import Any, ClassVar
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from cutmix_gen.errors import SetError
@@ -57,14 +58,28 @@ class _ParquetWriter(ShardWriter):
             write_page_index=True,
             store_schema=True,
         )
+        self._pending = self._arrow.empty_table()
 
     def write(self, rows: Rows) -> None:
-        table = _table(rows, self._schema, self._arrow)
-        for start, stop in _groups(rows.images):
-            self._file.write_table(table.slice(start, stop - start), row_group_size=_GROUP_ROWS)
+        self._pending = pa.concat_tables([self._pending, _table(rows, self._schema, self._arrow)])
+        self._flush(whole_groups_only=True)
 
     def close(self) -> None:
-        self._file.close()
+        try:
+            self._flush(whole_groups_only=False)
+        finally:
+            self._file.close()
+
+    def _flush(self, *, whole_groups_only: bool) -> None:
+        """Write the rows that wait; the last ones may go on waiting for more to make a full row group with."""
+        sizes = pc.binary_length(pc.struct_field(self._pending["image"], "bytes")).to_pylist()
+        groups = list(_groups(sizes))
+        if whole_groups_only:
+            groups = groups[:-1]
+        for start, stop in groups:
+            self._file.write_table(self._pending.slice(start, stop - start), row_group_size=_GROUP_ROWS)
+        if groups:
+            self._pending = self._pending.slice(groups[-1][1])
 
 
 def arrow_schema(schema: RowSchema) -> pa.Schema:
@@ -111,16 +126,16 @@ def _leaf_columns(schema: pa.Schema) -> list[str]:
     return [leaf for field in schema for leaf in leaves(field.name, field.type)]
 
 
-def _groups(images: list[bytes]) -> Iterator[tuple[int, int]]:
+def _groups(sizes: list[int]) -> Iterator[tuple[int, int]]:
     """Cut rows into row groups of limited rows and bytes; an image beyond the limit gets a group of its own."""
     start, held = 0, 0
-    for row, image in enumerate(images):
-        if row > start and (row - start == _GROUP_ROWS or held + len(image) > _GROUP_BYTES):
+    for row, size in enumerate(sizes):
+        if row > start and (row - start == _GROUP_ROWS or held + size > _GROUP_BYTES):
             yield start, row
             start, held = row, 0
-        held += len(image)
-    if images:
-        yield start, len(images)
+        held += size
+    if sizes:
+        yield start, len(sizes)
 
 
 def _table(rows: Rows, schema: RowSchema, arrow: pa.Schema) -> pa.Table:
@@ -156,28 +171,39 @@ def _lists(values: npt.NDArray[Any]) -> pa.ListArray:
 
 def _rows(batch: pa.RecordBatch, schema: RowSchema) -> Rows:
     columns = {name: batch.column(name) for name in batch.schema.names}
-    if any(column.null_count for column in columns.values()):
-        raise ValueError("a field is null")
     n, sources, classes = len(batch), schema.sources, len(schema.classes)
     return Rows(
-        keys=columns["key"].to_pylist(),
-        images=columns["image"].field("bytes").to_pylist(),
-        label=columns["label"].to_numpy(),
-        soft_label=_array(columns["soft_label"]).reshape(n, classes) if schema.dense else None,
-        label_index=_array(columns["label_index"]).reshape(n, sources),
-        label_weight=_array(columns["label_weight"]).reshape(n, sources),
-        synthetic=columns["synthetic"].to_numpy(zero_copy_only=False),
-        strategy=columns["strategy"].to_pylist(),
-        lam=columns["lam"].to_numpy(),
-        lam_drawn=columns["lam_drawn"].to_numpy(),
-        sources=columns["sources"].to_pylist(),
-        boxes=_array(columns["boxes"]).reshape(n, sources - 1, 4),
-        recipe=columns["recipe"].to_pylist(),
+        keys=_texts(columns["key"]),
+        images=_texts(columns["image"].field("bytes")),
+        label=_numbers(columns["label"], n),
+        soft_label=_numbers(columns["soft_label"], n, classes) if schema.dense else None,
+        label_index=_numbers(columns["label_index"], n, sources),
+        label_weight=_numbers(columns["label_weight"], n, sources),
+        synthetic=_numbers(columns["synthetic"], n),
+        strategy=_texts(columns["strategy"]),
+        lam=_numbers(columns["lam"], n),
+        lam_drawn=_numbers(columns["lam_drawn"], n),
+        sources=_texts(columns["sources"]),
+        boxes=_numbers(columns["boxes"], n, sources - 1, 4),
+        recipe=_texts(columns["recipe"]),
     )
 
 
-def _array(column: pa.Array) -> npt.NDArray[Any]:
-    while pa.types.is_list(column.type):
-        column = column.flatten()
-    values: npt.NDArray[Any] = column.to_numpy()
+def _texts(column: pa.Array) -> list[Any]:
+    """Return a column of texts, bytes or lists of texts, none of them null."""
+    if column.null_count or (pa.types.is_list(column.type) and column.flatten().null_count):
+        raise ValueError("a field is null")
+    values: list[Any] = column.to_pylist()
     return values
+
+
+def _numbers(column: pa.Array, *shape: int) -> npt.NDArray[Any]:
+    """Return a column of numbers, or of lists of lists of them, each of the length that it has to have."""
+    for length in shape[1:]:
+        if column.null_count or not pc.all(pc.equal(pc.list_value_length(column), length)).as_py():
+            raise ValueError(f"a list does not have {length} values")
+        column = column.flatten()
+    if column.null_count:
+        raise ValueError("a field is null")
+    values: npt.NDArray[Any] = column.to_numpy(zero_copy_only=False)
+    return values.reshape(shape)

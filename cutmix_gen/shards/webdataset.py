@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import tarfile
 from collections.abc import Iterator
-from io import BytesIO
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -42,7 +41,7 @@ class WebDatasetShards(ShardFormat):
                     batch = []
             if batch:
                 yield _rows(batch, schema)
-        except (tarfile.TarError, OSError, ValueError, KeyError, TypeError, IndexError) as error:
+        except (tarfile.TarError, OSError, ValueError, KeyError, TypeError, IndexError, OverflowError) as error:
             raise SetError(f"{path.name} cannot be read as a WebDataset: {error}") from error
 
 
@@ -125,6 +124,10 @@ def json_fields(rows: Rows) -> list[str]:
 def _samples(path: Path) -> Iterator[dict[str, bytes]]:
     """Give the members of each sample by what follows the first dot of their name; `__key__` is before it."""
     sample: dict[str, bytes] = {}
+    with path.open("rb") as file:
+        file.seek(-min(path.stat().st_size, len(_END)), 2)
+        if file.read() != _END:
+            raise ValueError("it was cut: a tar file ends with two empty blocks")
     with tarfile.open(path, "r:") as tar:
         for member in tar:
             key, _, kind = member.name.partition(".")
@@ -166,7 +169,7 @@ def _rows(samples: list[dict[str, bytes]], schema: RowSchema) -> Rows:
 
 
 def _soft_label(data: bytes, schema: RowSchema) -> np.ndarray[Any, np.dtype[np.float32]]:
-    label = np.load(BytesIO(data), allow_pickle=False)
-    if label.dtype != np.float32 or label.shape != (len(schema.classes),):
-        raise ValueError(f"a soft label is {label.dtype} of shape {label.shape}, not float32 of all classes")
-    return np.asarray(label)
+    header = _npy_header(len(schema.classes))
+    if not data.startswith(header) or len(data) != len(header) + 4 * len(schema.classes):
+        raise ValueError("a soft label is no npy file of one float32 for each class")
+    return np.frombuffer(data, "<f4", offset=len(header))

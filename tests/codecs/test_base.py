@@ -33,7 +33,6 @@ def xmp_orientation(value):
     ).encode()
 
 
-
 @pytest.mark.parametrize("orientation", ORIENTATIONS)
 @pytest.mark.parametrize(("file_format", "mode"), [("JPEG", "RGB"), ("JPEG", "L"), ("PNG", "RGB"), ("PNG", "I;16")])
 def test_an_image_is_turned_upright_as_its_exif_data_says(codec, file_format, mode, orientation):
@@ -59,9 +58,9 @@ def test_an_orientation_that_does_not_exist_changes_nothing(codec, orientation):
 
 
 def test_orientation_is_found_behind_long_segments(codec):
-    profile = b"ICC_PROFILE\0\x01\x02" + bytes(60_000)
+    comment = bytes(60_000)
     exif = exif_orientation(6).tobytes()
-    data = with_segments(file_of(photo(23, 37), "JPEG"), (0xE2, profile), (0xE2, profile), (0xE1, exif))
+    data = with_segments(file_of(photo(23, 37), "JPEG"), (0xFE, comment), (0xFE, comment), (0xE1, exif))
     np.testing.assert_array_equal(codec.decode(data, "RGB", whole).pixels, upright(data))
     assert upright(data).shape == (23, 37, 3)
 
@@ -183,17 +182,17 @@ def test_of_several_pictures_in_one_jpeg_the_first_is_taken(codec):
 @pytest.mark.parametrize("mode", ["RGB", "L"])
 def test_a_truncated_file_is_an_error(codec, file_format, share, mode):
     data = file_of(photo(64, 48), file_format)
-    with pytest.raises(Exception, match="."):
+    with pytest.raises(Exception, match=r"."):
         codec.decode(data[: int(len(data) * share)], mode, whole)
 
 
 def test_a_truncated_jpeg_is_an_error_when_it_is_reduced_too(codec):
     data = file_of(photo(64, 48), "JPEG")
-    with pytest.raises(Exception, match="."):
+    with pytest.raises(Exception, match=r"."):
         codec.decode(data[: len(data) // 2], "RGB", lambda _size: 2)
 
 
-@pytest.mark.parametrize("file_format", ["ICO", "EPS", "PCX", "TGA", "SGI", "DDS", "ICNS", "PDF", "JPEG2000", "IM"])
+@pytest.mark.parametrize("file_format", ["ICO", "EPS", "PCX", "TGA", "SGI", "DDS", "ICNS", "PDF", "JPEG2000"])
 def test_a_format_that_is_not_on_the_list_is_not_opened(codec, file_format):
     try:
         data = file_of(noise(32, 32), file_format)
@@ -205,7 +204,7 @@ def test_a_format_that_is_not_on_the_list_is_not_opened(codec, file_format):
 
 @pytest.mark.parametrize("data", [b"", b"no image", b"\xff\xd8", b"\xff\xd8\xff\xe0no", b"<svg/>", bytes(1000)])
 def test_what_is_no_image_is_an_error(codec, data):
-    with pytest.raises(Exception, match="."):
+    with pytest.raises(Exception, match=r"."):
         codec.decode(data, "RGB", whole)
 
 
@@ -216,34 +215,35 @@ def decoded_of(pixels, size=None):
 
 def test_an_image_of_the_right_size_is_fitted_without_a_copy(codec):
     decoded = decoded_of(noise(12, 9))
-    assert codec.fit(decoded, Box(0, 0, 12, 9), Size(12, 9)) is decoded.pixels
+    assert codec.fit(decoded, Box(0, 0, 12, 9), Size(12, 9), "bilinear") is decoded.pixels
 
 
 def test_a_crop_of_the_right_size_is_fitted_without_a_copy(codec):
     decoded = decoded_of(noise(12, 9))
-    fitted = codec.fit(decoded, Box(2, 1, 7, 8), Size(5, 7))
+    fitted = codec.fit(decoded, Box(2, 1, 7, 8), Size(5, 7), "bilinear")
     assert fitted.base is decoded.pixels
     np.testing.assert_array_equal(fitted, decoded.pixels[1:8, 2:7])
 
 
 @pytest.mark.parametrize("mode", MODES)
-def test_a_crop_is_fitted_as_if_it_were_cut_out_before(codec, mode):
+def test_a_crop_is_fitted_as_if_it_were_cut_out_before_but_for_its_edge(codec, mode):
     decoded = decoded_of(noise(40, 30, mode))
-    fitted = codec.fit(decoded, Box(4, 2, 36, 26), Size(16, 12))
+    fitted = codec.fit(decoded, Box(4, 2, 36, 26), Size(16, 12), "bilinear")
     cut = np.ascontiguousarray(decoded.pixels[2:26, 4:36])
-    np.testing.assert_array_equal(fitted, codec.resize(cut, (0, 0, 32, 24), Size(16, 12)))
+    resized = codec.resize(cut, (0, 0, 32, 24), Size(16, 12), "bilinear")
+    np.testing.assert_array_equal(fitted[1:-1, 1:-1], resized[1:-1, 1:-1])
 
 
 def test_a_crop_of_a_reduced_image_is_scaled_with_it(codec):
     decoded = decoded_of(noise(20, 15), Size(40, 30))
-    fitted = codec.fit(decoded, Box(4, 2, 36, 26), Size(8, 6))
-    np.testing.assert_array_equal(fitted, codec.resize(decoded.pixels, (2, 1, 18, 13), Size(8, 6)))
+    fitted = codec.fit(decoded, Box(4, 2, 36, 26), Size(8, 6), "bilinear")
+    np.testing.assert_array_equal(fitted, codec.resize(decoded.pixels, (2, 1, 18, 13), Size(8, 6), "bilinear"))
 
 
 def test_a_reduced_image_is_resized_even_where_the_crop_has_the_size_already(codec):
     decoded = decoded_of(noise(20, 15), Size(40, 30))
-    assert codec.fit(decoded, Box(0, 0, 20, 15), Size(20, 15)).shape == (15, 20, 3)
-    assert codec.fit(decoded, Box(0, 0, 40, 30), Size(20, 15)).shape == (15, 20, 3)
+    assert codec.fit(decoded, Box(0, 0, 20, 15), Size(20, 15), "bilinear").shape == (15, 20, 3)
+    assert codec.fit(decoded, Box(0, 0, 40, 30), Size(20, 15), "bilinear").shape == (15, 20, 3)
 
 
 @pytest.mark.parametrize("mode", MODES)
@@ -251,7 +251,7 @@ def test_a_resized_image_of_one_value_keeps_it(codec, mode):
     top = 65535 if mode == "I;16" else 255
     pixels = np.full_like(noise(33, 21, mode), top)
     for target in (Size(7, 5), Size(1, 1), Size(50, 60)):
-        resized = codec.resize(pixels, (0.5, 0.25, 31.5, 20.0), target)
+        resized = codec.resize(pixels, (0.5, 0.25, 31.5, 20.0), target, "bilinear")
         assert resized.shape[:2] == (target.height, target.width)
         assert resized.dtype == pixels.dtype
         assert np.unique(resized).tolist() == [top]
@@ -259,7 +259,7 @@ def test_a_resized_image_of_one_value_keeps_it(codec, mode):
 
 def test_a_shrunken_chequerboard_is_gray(codec):
     board = (np.indices((64, 64)).sum(axis=0) % 2 * 255).astype(np.uint8)
-    resized = codec.resize(board, (0, 0, 64, 64), Size(8, 8))
+    resized = codec.resize(board, (0, 0, 64, 64), Size(8, 8), "bilinear")
     assert np.abs(resized.astype(int) - 127).max() <= 2
 
 
@@ -268,7 +268,9 @@ def test_a_mirrored_view_is_resized_and_encoded_like_its_copy(codec, mode):
     view = noise(30, 20, mode)[:, ::-1]
     copy = np.ascontiguousarray(view)
     region, target = (1.5, 2.0, 28.0, 19.5), Size(11, 13)
-    np.testing.assert_array_equal(codec.resize(view, region, target), codec.resize(copy, region, target))
+    np.testing.assert_array_equal(
+        codec.resize(view, region, target, "bilinear"), codec.resize(copy, region, target, "bilinear")
+    )
     encoding = Encoding("png", 95, "444")
     assert codec.encode(view, encoding) == codec.encode(copy, encoding)
     if mode != "I;16":
@@ -327,11 +329,11 @@ def test_a_jpeg_has_the_subsampling_asked_for(codec, subsampling, code):
         assert JpegImagePlugin.get_sampling(image) == code
 
 
-@pytest.mark.parametrize("mode", MODES)
-@pytest.mark.parametrize("file_format", ["jpeg", "png", "webp"])
-def test_the_same_pixels_give_the_same_bytes(codec, mode, file_format):
-    if (mode, file_format) in {("I;16", "jpeg"), ("I;16", "webp"), ("L", "webp")}:
-        pytest.skip("the configuration refuses it")
+@pytest.mark.parametrize(
+    ("file_format", "mode"),
+    [("png", "RGB"), ("png", "L"), ("png", "I;16"), ("jpeg", "RGB"), ("jpeg", "L"), ("webp", "RGB")],
+)
+def test_the_same_pixels_give_the_same_bytes(codec, file_format, mode):
     encoding = Encoding(file_format, 90, "420")
     first = codec.encode(photo(40, 30, mode), encoding)
     assert codec.encode(photo(40, 30, mode), encoding) == first

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-import cutmix_gen.codecs as codecs
+from cutmix_gen import codecs
 from cutmix_gen.codecs import CODECS, best_codec, make_codec, peek
 from cutmix_gen.errors import UsageError
 from tests.images import file_of, noise

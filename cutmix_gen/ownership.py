@@ -1,0 +1,80 @@
+"""How many pixels of a mixed image each source owns, padding left out."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from cutmix_gen.geometry import whole
+from cutmix_gen.masks import Mask
+from cutmix_gen.masks.base import VISIBLE, pixel_bounds
+from cutmix_gen.records import Box, Size
+
+
+@dataclass(frozen=True, slots=True)
+class Ownership:
+    """Who owns what of a mixed image."""
+
+    weights: list[float]
+    """Share of each source, base first; they sum to 1."""
+    boxes: list[Box]
+    """For each donor the smallest box that holds the pixels where it shows."""
+    is_wasted: bool
+    """Whether one source shows alone: the sample would equal an original."""
+
+
+def ownership(mask: Mask, places: Sequence[Box]) -> Ownership:
+    """Return the shares of the sources and the boxes of the donors.
+
+    Parameters
+    ----------
+    mask : Mask
+    places : sequence of Box
+        Where the image of each source lies in its frame, base first; what is outside is padding, nobody's.
+    """
+    if _is_full(mask, places):
+        return Ownership(mask.weights(), mask.bounds(), mask.is_wasted())
+    shows = _shows(mask, places)
+    shares = shows.sum(axis=(1, 2))
+    boxes = [pixel_bounds(show >= VISIBLE) for show in shows[1:]]
+    weights = shares / shares.sum() if shares.any() else np.eye(len(shares))[0]
+    return Ownership(weights.tolist(), boxes, mask.is_wasted() or bool(weights.max() >= 1.0))
+
+
+def shares_within(mask: Mask, places: Sequence[Box], within: Box) -> npt.NDArray[np.float64]:
+    """Return the pixels that each source owns in a part of the mixed image: (S,)."""
+    if _is_full(mask, places):
+        return mask.shares(within)
+    shares: npt.NDArray[np.float64] = _shows(mask, places)[:, within.y1 : within.y2, within.x1 : within.x2].sum(
+        axis=(1, 2)
+    )
+    return shares
+
+
+def _is_full(mask: Mask, places: Sequence[Box]) -> bool:
+    base, *donors = places
+    return base == whole(mask.size) and all(donor == whole(mask.donor_size) for donor in donors)
+
+
+def _shows(mask: Mask, places: Sequence[Box]) -> npt.NDArray[np.float64]:
+    """Return how much of each pixel shows each source: (S, H, W).
+
+    Images that are 1 where they have pixels, one source at a time, are mixed like any others.
+    """
+    frames = [mask.size, *[mask.donor_size] * (len(places) - 1)]
+    filled = [_filled(frame, place) for frame, place in zip(frames, places, strict=True)]
+    blank = [np.zeros_like(image) for image in filled]
+    shows = []
+    for source, image in enumerate(filled):
+        images = [*blank[:source], image, *blank[source + 1 :]]
+        shows.append(mask.mix(images[0], images[1:]))
+    return np.stack(shows)
+
+
+def _filled(frame: Size, place: Box) -> npt.NDArray[np.float64]:
+    image = np.zeros((frame.height, frame.width))
+    image[place.y1 : place.y2, place.x1 : place.x2] = 1.0
+    return image

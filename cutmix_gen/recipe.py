@@ -1,0 +1,127 @@
+"""The recipe of a sample: all that it takes to make it again, as JSON."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from typing import Any
+
+from cutmix_gen.errors import CutMixGenError, RecipeError
+from cutmix_gen.masks import Mask, make_strategy
+from cutmix_gen.ownership import Ownership, ownership
+from cutmix_gen.records import Box, Size, View
+
+_encode = json.JSONEncoder(separators=(",", ":")).encode
+
+
+@dataclass(frozen=True, slots=True)
+class Recipe:
+    """How a sample was made of its sources."""
+
+    run: int
+    """The run whose configuration says how images are read and encoded."""
+    strategy: str
+    """`original` for an original."""
+    options: dict[str, Any]
+    """The strategy's own."""
+    params: dict[str, Any]
+    """What it drew for this sample."""
+    size: Size
+    views: tuple[View, ...]
+    """How each source shows, base first."""
+    labels: tuple[int, ...]
+    """Class of each source."""
+    num_classes: int
+    smoothing: float
+    """Of the dense label."""
+
+    def mask(self) -> Mask | None:
+        """Return the mask, None for an original.
+
+        Raises
+        ------
+        RecipeError
+            If strategy, options or parameters do not fit each other.
+        """
+        if self.strategy == "original":
+            return None
+        try:
+            strategy = make_strategy(self.strategy, self.options)
+            return strategy.realise(strategy.params(**self.params), self.size)
+        except (CutMixGenError, ArithmeticError, ValueError, TypeError, IndexError) as error:
+            raise RecipeError(f"The recipe of a '{self.strategy}' sample cannot be followed: {error}") from error
+
+    def ownership(self) -> Ownership:
+        """Return who owns what of the sample."""
+        mask = self.mask()
+        return (
+            Ownership([1.0], [], is_wasted=True)
+            if mask is None
+            else ownership(mask, [view.place for view in self.views])
+        )
+
+    @property
+    def lam_drawn(self) -> float:
+        """The drawn share of the base."""
+        return float(self.params["lam"]) if self.params else 1.0
+
+    def to_json(self) -> str:
+        """Return the recipe as the field `recipe` of a sample has it."""
+        return _encode(
+            {
+                "run": self.run,
+                "strategy": self.strategy,
+                "options": self.options,
+                "params": self.params,
+                "size": [self.size.width, self.size.height],
+                "views": [_view_json(view) for view in self.views],
+                "labels": self.labels,
+                "num_classes": self.num_classes,
+                "smoothing": self.smoothing,
+            }
+        )
+
+
+def parse_recipe(text: str) -> Recipe:
+    """Return the recipe that the field `recipe` of a sample describes.
+
+    Raises
+    ------
+    RecipeError
+        If it is no such thing.
+    """
+    try:
+        facts = json.loads(text)
+        size = Size(*map(int, facts["size"]))
+        if not 1 <= size.width <= _LARGEST or not 1 <= size.height <= _LARGEST:
+            raise ValueError(f"a size of {size} px")
+        return Recipe(
+            run=int(facts["run"]),
+            strategy=str(facts["strategy"]),
+            options=dict(facts["options"]),
+            params=dict(facts["params"]),
+            size=size,
+            views=tuple(_view(view) for view in facts["views"]),
+            labels=tuple(map(int, facts["labels"])),
+            num_classes=int(facts["num_classes"]),
+            smoothing=float(facts["smoothing"]),
+        )
+    except (ValueError, KeyError, TypeError, RecursionError) as error:
+        raise RecipeError(
+            f"A recipe must be JSON as `generate` writes it, but: {type(error).__name__}: {error}"
+        ) from error
+
+
+_LARGEST = 1 << 16
+"""Pixels of a side at most: a recipe may come from anywhere, and a mask takes memory."""
+
+
+def _view_json(view: View) -> dict[str, Any]:
+    return {"crop": view.crop.as_list(), "place": view.place.as_list(), "flip": view.flip}
+
+
+def _view(facts: dict[str, Any]) -> View:
+    crop, place = (Box(*map(int, facts[name])) for name in ("crop", "place"))
+    if min(crop.width, crop.height, place.width, place.height, *crop.as_list(), *place.as_list()) < 0:
+        raise ValueError(f"a view of {crop} at {place}")
+    return View(crop, place, bool(facts["flip"]))

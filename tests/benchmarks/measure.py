@@ -1,0 +1,77 @@
+"""Running a command: its wall time, what it printed, and the memory of its workers."""
+
+from __future__ import annotations
+
+import subprocess
+import threading
+import time
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+ROOT = Path(__file__).parents[2]
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What came of a command."""
+
+    seconds: float
+    output: str
+    worker_bytes: int
+    """Peak resident memory of the process below it that had most; zero where there was none."""
+
+
+class CommandError(Exception):
+    """A command failed."""
+
+
+def run(command: list[str], *, watched: bool = False) -> Outcome:
+    """Run a command to its end; `watched` looks at the memory of its workers meanwhile."""
+    started = time.perf_counter()
+    process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    watch = _Watch(process.pid) if watched else None
+    output, errors = process.communicate()
+    seconds = time.perf_counter() - started
+    peak = watch.stop() if watch else 0
+    if process.returncode:
+        raise CommandError(f"{' '.join(command)} ended with code {process.returncode}:\n{errors[-2000:]}")
+    return Outcome(seconds, output, peak)
+
+
+class _Watch:
+    """Samples /proc for the peak memory (VmHWM) of all processes below one."""
+
+    def __init__(self, parent: int) -> None:
+        self._parent = parent
+        self._peak = 0
+        self._stopped = threading.Event()
+        self._thread = threading.Thread(target=self._look)
+        self._thread.start()
+
+    def stop(self) -> int:
+        self._stopped.set()
+        self._thread.join()
+        return self._peak
+
+    def _look(self) -> None:
+        while not self._stopped.wait(0.1):
+            for pid in _below(self._parent):
+                self._peak = max(self._peak, _high_water(pid))
+
+
+def _below(parent: int) -> list[int]:
+    found = []
+    with suppress(OSError):
+        for task in Path(f"/proc/{parent}/task").iterdir():
+            for child in (task / "children").read_text().split():
+                found += [int(child), *_below(int(child))]
+    return found
+
+
+def _high_water(pid: int) -> int:
+    with suppress(OSError):
+        for line in Path(f"/proc/{pid}/status").read_text().splitlines():
+            if line.startswith("VmHWM:"):
+                return int(line.split()[1]) << 10
+    return 0

@@ -1,0 +1,153 @@
+"""Where the time of one process goes: run `python -m tests.benchmarks.stages photos-5`.
+
+The functions at the borders of the stages are wrapped with a clock, and the tasks of a run are done one after the other
+in this process. A stage's time is its own: what it calls of another stage is counted there. The clock takes about 1 us a
+call, which the stages share.
+"""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+import time
+from collections import defaultdict
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass, field
+from functools import wraps
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+import click
+
+from cutmix_gen.begin import begin
+from cutmix_gen.config import GenerateConfig
+from cutmix_gen.plan import Run
+from tests.benchmarks.works import WORKS, Work
+
+_BORDERS = {
+    "find the sources in the index": ["plan:Run.sources"],
+    "read": ["images:read_source"],
+    "decode": ["codecs.pillow:PillowCodec.decode", "codecs.turbo:TurboCodec.decode"],
+    "crop, resize": ["codecs.base:Codec.fit"],
+    "draw, realise": ["produce:draw_copy"],
+    "count shares": ["draws:ownership"],
+    "mix": ["images:Images.mix"],
+    "encode": ["codecs.pillow:PillowCodec.encode", "codecs.turbo:TurboCodec.encode"],
+    "recipe": ["produce:_Output._recipe"],
+    "recipe to JSON": ["recipe:Recipe.to_json"],
+    "rows, labels": ["produce:_Output._rows"],
+    "count for the record": ["produce:_Output._count"],
+    "write": ["shards.parquet:_ParquetWriter.write", "shards.webdataset:_TarWriter.write"],
+    "close the shard": ["shards.parquet:_ParquetWriter.close", "shards.webdataset:_TarWriter.close"],
+    "hash": ["produce:sha256"],
+    "flush, rename": ["storage:AtomicFile.commit"],
+    "record": ["manifest:Manifest.commit"],
+}
+"""Stage to the functions that are it, as `module:name` below `cutmix_gen`."""
+_REST = "everything else"
+
+
+@dataclass(slots=True)
+class Clock:
+    """Wall and processor time by stage."""
+
+    wall: defaultdict[str, float] = field(default_factory=lambda: defaultdict(float))
+    cpu: defaultdict[str, float] = field(default_factory=lambda: defaultdict(float))
+    stack: list[str] = field(default_factory=lambda: [_REST])
+    last: tuple[float, float] = (0.0, 0.0)
+
+    def tick(self) -> None:
+        """Charge the time since the last tick to the stage on top of the stack."""
+        now = time.perf_counter(), time.process_time()
+        self.wall[self.stack[-1]] += now[0] - self.last[0]
+        self.cpu[self.stack[-1]] += now[1] - self.last[1]
+        self.last = now
+
+    def timed(self, stage: str, function: Callable[..., Any]) -> Callable[..., Any]:
+        """Return a function that charges its time to a stage."""
+
+        @wraps(function)
+        def wrapper(*args: Any, **kwargs: Any) -> Any:
+            self.tick()
+            self.stack.append(stage)
+            try:
+                return function(*args, **kwargs)
+            finally:
+                self.tick()
+                self.stack.pop()
+
+        return wrapper
+
+    def attach(self) -> list[str]:
+        """Wrap the functions; return the names that are not there (any more)."""
+        lost = []
+        for stage, names in _BORDERS.items():
+            for name in names:
+                module, _, path = name.partition(":")
+                owner, _, attribute = path.rpartition(".")
+                try:
+                    place = import_module(f"cutmix_gen.{module}")
+                    place = getattr(place, owner) if owner else place
+                    setattr(place, attribute, self.timed(stage, getattr(place, attribute)))
+                except (ImportError, AttributeError):
+                    lost.append(name)
+        return lost
+
+
+@click.command()
+@click.argument("name", metavar="WORK", type=click.Choice([work.name for work in WORKS]))
+@click.option("--format", "shard_format", default="parquet", show_default=True)
+@click.option("--codec", default="auto", show_default=True)
+@click.option("--images", type=int, default=2000, show_default=True)
+@click.option("--data", type=click.Path(path_type=Path), default=Path(tempfile.gettempdir(), "cutmix-gen-benchmarks"))
+def main(name: str, shard_format: str, codec: str, images: int, data: Path) -> None:
+    """Print the time of each stage in microseconds a sample, one process, one work."""
+    work = next(work for work in WORKS if work.name == name)
+    output = data / "stages"
+    shutil.rmtree(output, ignore_errors=True)
+    run = begin(_config(work, data, images, shard_format, codec))
+    clock = Clock()
+    lost = clock.attach()
+    try:
+        samples = _work(run, clock)
+    finally:
+        with suppress(OSError):
+            shutil.rmtree(output)
+    click.echo(f"{name}, {shard_format}, {run.config.codec}: {samples:,} samples, microseconds a sample")
+    for stage in [*_BORDERS, _REST]:
+        wall, cpu = (1e6 * times[stage] / samples for times in (clock.wall, clock.cpu))
+        click.echo(f"{stage:32} wall {wall:8.1f}   processor {cpu:8.1f}")
+    total, cpu = (1e6 * sum(times.values()) / samples for times in (clock.wall, clock.cpu))
+    click.echo(f"{'all':32} wall {total:8.1f}   processor {cpu:8.1f}")
+    if lost:
+        click.echo(f"not found, so counted elsewhere: {', '.join(lost)}")
+
+
+def _config(work: Work, data: Path, images: int, shard_format: str, codec: str) -> GenerateConfig:
+    return GenerateConfig(
+        source=work.data.folder(data, images),
+        output=data / "stages",
+        format=shard_format,
+        codec=codec,
+        copies=work.copies,
+        originals=work.originals,
+        size=str(work.size),
+    )
+
+
+def _work(run: Run, clock: Clock) -> int:
+    from cutmix_gen.produce import produce  # noqa: PLC0415  its names are wrapped by now
+
+    produce(run, 0)  # libraries load at the first touch, which is not what a sample costs
+    clock.wall.clear()
+    clock.cpu.clear()
+    clock.last = time.perf_counter(), time.process_time()
+    made = sum(record.samples for task in range(1, run.plan.num_blocks) for record in produce(run, task))
+    clock.tick()
+    return made
+
+
+if __name__ == "__main__":
+    main()

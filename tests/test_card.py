@@ -1,0 +1,232 @@
+from __future__ import annotations
+
+import json
+import re
+from dataclasses import replace
+
+import pytest
+
+from cutmix_gen.card import card_text, write_card
+from cutmix_gen.manifest import FORMAT_VERSION, Manifest, RunInfo, SetInfo
+from cutmix_gen.records import LAM_BINS, ShardRecord
+from cutmix_gen.shards.parquet import arrow_schema
+
+HOSTILE = [
+    "cat",
+    'say "cat"',
+    "it's",
+    "key: value",
+    "- item",
+    "# comment",
+    "new\nline\r\n\ttab",
+    "---",
+    "</script><script>alert(1)</script>",
+    "猫 ü 😀",
+    r"bytes \xff and \\",
+    "{a: 1}",
+    "[1, 2]",
+    "null",
+    "yes",
+    "007",
+    "1e3",
+    "~",
+    "&anchor",
+    "*alias",
+    "!!python/object:os.system",
+    "%TAG",
+    "@at",
+    "`tick`",
+    " padded ",
+    "",
+    "\x7f\x85\u2028\ufeff",
+    "| pipe",
+    "{{ template }}",
+]
+
+
+def set_of(**changes):
+    plain = SetInfo(FORMAT_VERSION, "parquet", ("cat", "dog"), "RGB", "jpeg", dense_labels=True, sources=2)
+    return replace(plain, **changes)
+
+
+def run_of(number=1, split="train"):
+    config = {
+        "split": split,
+        "num_samples": None,
+        "copies": 1.0,
+        "strategy": ["cutmix", "patches:2"],
+        "alpha": 1.0,
+        "size": "keep",
+        "seed": 0,
+        "codec": "pillow",
+    }
+    return RunInfo(number, config, "d", "/src", "f", 1234, [1234], 0, 2, 4, {}, {})
+
+
+def record_of(shard, run=1, kind="original", samples=2000, split="train"):
+    strategy = "original" if kind == "original" else "cutmix"
+    file = f"data/{split}-{shard:06d}.parquet"
+    histogram = [0] * LAM_BINS
+    return ShardRecord(
+        shard, file, run, kind, 0, samples, 100, "a", [float(samples), 0.0], histogram, {strategy: samples}, 0
+    )
+
+
+RECORDS = [record_of(0), record_of(1, kind="cutmix", samples=1999)]
+
+
+def front_matter(card):
+    """Return the YAML block of a card, parsed."""
+    _, head, _ = card.split("---\n", 2)
+    value, rest = parsed([line for line in head.splitlines() if line])
+    assert rest == []
+    return value
+
+
+def parsed(lines, indent=0):
+    """Parse as much of YAML as a card needs: nested maps and lists by indentation, texts quoted or bare.
+
+    Returns what was parsed and the lines that follow it.
+    """
+    if lines[0][indent:].startswith("- "):
+        items = []
+        while lines and lines[0].startswith(" " * indent + "- "):
+            item, lines = parsed([" " * (indent + 2) + lines[0][indent + 2 :], *lines[1:]], indent + 2)
+            items.append(item)
+        return items, lines
+    facts = {}
+    while lines and depth(lines[0]) == indent and not lines[0][indent:].startswith("- "):
+        key, value = re.fullmatch(r"([\w.]+|'\d+'):(?: (.+))?", lines[0][indent:]).groups()
+        lines = lines[1:]
+        assert key not in facts
+        if value is None:
+            below = depth(lines[0])
+            assert below > indent or lines[0][indent:].startswith("- ")
+            facts[key.strip("'")], lines = parsed(lines, below)
+        else:
+            facts[key.strip("'")] = scalar(value)
+    return facts, lines
+
+
+def depth(line):
+    return len(line) - len(line.lstrip(" "))
+
+
+def scalar(text):
+    if text.startswith('"'):
+        return double_quoted(text)
+    assert re.fullmatch(r"[a-z_0-9.]+", text), f"{text!r} should be quoted"
+    return int(text) if text.isdigit() else text
+
+
+def double_quoted(text):
+    r"""Return a double-quoted text as YAML 1.2 has it; unlike in JSON, \u takes no pairs of surrogates."""
+    assert text.endswith('"')
+    assert text[1:-1].isprintable()
+    for code in re.findall(r"(?<!\\)(?:\\\\)*\\u([0-9a-fA-F]{4})", text):
+        assert not 0xD800 <= int(code, 16) <= 0xDFFF, f"half a character in {text}"
+    long = re.sub(r"\\U([0-9a-fA-F]{8})", lambda match: chr(int(match[1], 16)), text)
+    return json.loads(long)
+
+
+def names_of(features, field):
+    label = next(feature for feature in features if feature["name"] == field)
+    return list(label["dtype"]["class_label"]["names"].values())
+
+
+def test_the_card_names_its_files_and_counts():
+    facts = front_matter(card_text(set_of(), [run_of()], RECORDS))
+    assert facts["configs"] == [
+        {"config_name": "default", "data_files": [{"split": "train", "path": "data/train-*.parquet"}]}
+    ]
+    assert facts["dataset_info"]["splits"] == [{"name": "train", "num_bytes": 200, "num_examples": 3999}]
+
+
+def test_the_card_names_every_split():
+    runs = [run_of(1, "train"), run_of(2, "extra_1.b"), run_of(3, "no")]
+    records = [*RECORDS, record_of(2, 2, split="extra_1.b"), record_of(3, 3, split="no")]
+    facts = front_matter(card_text(set_of(), runs, records))
+    files = facts["configs"][0]["data_files"]
+    assert [file["split"] for file in files] == ["train", "extra_1.b", "no"]
+    assert [file["path"] for file in files] == [f"data/{name}-*.parquet" for name in ("train", "extra_1.b", "no")]
+    splits = facts["dataset_info"]["splits"]
+    assert [(split["name"], split["num_bytes"], split["num_examples"]) for split in splits] == [
+        ("train", 200, 3999),
+        ("extra_1.b", 100, 2000),
+        ("no", 100, 2000),
+    ]
+
+
+@pytest.mark.parametrize("dense", [True, False])
+def test_the_features_of_a_parquet_set_are_the_columns_of_its_shards(dense):
+    info = set_of(dense_labels=dense)
+    features = front_matter(card_text(info, [run_of()], RECORDS))["dataset_info"]["features"]
+    assert [feature["name"] for feature in features] == arrow_schema(info.schema).names
+    by_name = {feature["name"]: feature for feature in features}
+    assert by_name["image"]["dtype"] == "image"
+    assert by_name["label_weight"]["sequence"] == "float32"
+    assert by_name["boxes"]["sequence"] == {"sequence": "int32"}
+    assert by_name["synthetic"]["dtype"] == "bool"
+
+
+@pytest.mark.parametrize("dense", [True, False])
+@pytest.mark.parametrize(("image_format", "extension"), [("jpeg", "jpg"), ("png", "png"), ("webp", "webp")])
+def test_the_features_of_a_webdataset_are_its_members(dense, image_format, extension):
+    info = set_of(shard_format="webdataset", dense_labels=dense, image_format=image_format)
+    facts = front_matter(card_text(info, [run_of()], RECORDS))
+    assert facts["configs"][0]["data_files"] == [{"split": "train", "path": "data/train-*.tar"}]
+    features = facts["dataset_info"]["features"]
+    soft = ["soft.npy"] if dense else []
+    assert [feature["name"] for feature in features] == [extension, "cls", *soft, "json", "__key__", "__url__"]
+    fields = next(feature for feature in features if feature["name"] == "json")["struct"]
+    assert [field["name"] for field in fields] == [
+        name for name in arrow_schema(info.schema).names if name not in {"image", "label", "soft_label"}
+    ]
+
+
+@pytest.mark.parametrize(("shard_format", "field"), [("parquet", "label"), ("webdataset", "cls")])
+def test_class_names_are_in_their_order(shard_format, field):
+    classes = tuple(f"class {number}" for number in range(1200))
+    card = card_text(set_of(shard_format=shard_format, classes=classes), [run_of()], RECORDS)
+    assert names_of(front_matter(card)["dataset_info"]["features"], field) == list(classes)
+
+
+@pytest.mark.parametrize("name", HOSTILE)
+@pytest.mark.parametrize(("shard_format", "field"), [("parquet", "label"), ("webdataset", "cls")])
+def test_any_class_name_survives(name, shard_format, field):
+    card = card_text(set_of(shard_format=shard_format, classes=("first", name, "last")), [run_of()], RECORDS)
+    assert names_of(front_matter(card)["dataset_info"]["features"], field) == ["first", name, "last"]
+
+
+def test_class_names_show_nowhere_but_in_the_yaml_block():
+    card = card_text(set_of(classes=("<script>alert(1)</script>", "](http://x)")), [run_of()], RECORDS)
+    body = card.split("---\n", 2)[2]
+    assert "<script>" not in body
+    assert "http://x" not in body
+
+
+def test_the_text_says_what_is_in_the_set():
+    body = card_text(set_of(), [run_of()], RECORDS).split("---\n", 2)[2]
+    assert "2,000 original images and 1,999 mixed ones (cutmix)" in body
+    assert "- run 1: 1,234 source images, copies 1.0, strategy cutmix patches:2, alpha 1.0" in body
+    assert "left out" not in body
+
+
+def test_the_text_says_where_dense_labels_are_left_out():
+    assert "left out" in card_text(set_of(dense_labels=False), [run_of()], RECORDS)
+
+
+def test_a_run_of_so_many_samples_says_so():
+    run = run_of()
+    run.config["num_samples"] = 77
+    assert "num-samples 77" in card_text(set_of(), [run], RECORDS)
+
+
+def test_the_card_is_written_from_the_records(tmp_path):
+    manifest = Manifest(tmp_path)
+    manifest.write_set(set_of(classes=("cat", "猫")))
+    manifest.add_run(run_of())
+    for record in RECORDS:
+        manifest.commit(record)
+    write_card(manifest)
+    assert (tmp_path / "README.md").read_text("utf-8") == card_text(set_of(classes=("cat", "猫")), [run_of()], RECORDS)

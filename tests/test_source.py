@@ -1,0 +1,278 @@
+from __future__ import annotations
+
+import os
+import shutil
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from cutmix_gen import source
+from cutmix_gen.errors import SourceError
+from cutmix_gen.records import Source
+from cutmix_gen.source import Scan, SourceIndex, fingerprint, scan, write_index
+from cutmix_gen.storage import path_text
+
+
+def tree(root, *paths):
+    """Make files (`a/b.png`), each as many bytes long as its path; a path that ends with a slash is a folder."""
+    for path in paths:
+        place = os.path.join(os.fsencode(root), path if isinstance(path, bytes) else path.encode())  # noqa: PTH118
+        os.makedirs(place if place.endswith(b"/") else os.path.dirname(place), exist_ok=True)  # noqa: PTH103, PTH120
+        if not place.endswith(b"/"):
+            with open(place, "wb") as file:  # noqa: PTH123
+                file.write(b"x" * len(path))
+    return root
+
+
+def test_classes_and_images_are_sorted(tmp_path):
+    found = scan(tree(tmp_path, "owl/2.png", "cat/b.png", "owl/10.png", "cat/a.png", "Zebra/z.png", "cat/C.png"))
+    assert found.classes == ("Zebra", "cat", "owl")
+    assert found.paths == [b"Zebra/z.png", b"cat/C.png", b"cat/a.png", b"cat/b.png", b"owl/10.png", b"owl/2.png"]
+    assert found.labels.tolist() == [0, 1, 1, 1, 2, 2]
+    assert found.sizes.tolist() == [len(path) for path in found.paths]
+    assert found.passed_over == {}
+    assert len(found) == 6
+
+
+def test_the_order_in_which_files_were_made_does_not_matter(tmp_path):
+    names = [f"{folder}/{number}.png" for folder in "ba" for number in (3, 1, 2)]
+    one, two = scan(tree(tmp_path / "one", *names)), scan(tree(tmp_path / "two", *reversed(names)))
+    assert one.paths == two.paths
+    assert fingerprint(one) == fingerprint(two)
+
+
+def test_images_may_lie_deeper(tmp_path):
+    found = scan(tree(tmp_path, "cat/1.png", "cat/deep/er/2.png", "cat/deep/3.png", "dog/x/4.png"))
+    assert found.paths == [b"cat/1.png", b"cat/deep/3.png", b"cat/deep/er/2.png", b"dog/x/4.png"]
+    assert found.classes == ("cat", "dog")
+
+
+@pytest.mark.parametrize("extension", sorted(extension.decode() for extension in source.EXTENSIONS))
+def test_extensions_count_in_any_case(tmp_path, extension):
+    names = [f"cat/1.{extension}", f"cat/2.{extension.upper()}", f"cat/3.{extension.title()}"]
+    assert len(scan(tree(tmp_path, *names))) == 3
+
+
+def test_hidden_files_and_folders_are_passed_over_and_counted(tmp_path):
+    found = scan(tree(tmp_path, "cat/1.png", "cat/2.png", "cat/._1.png", "cat/.cache/3.png", ".git/4.png", ".DS_Store"))
+    assert found.paths == [b"cat/1.png", b"cat/2.png"]
+    assert found.classes == ("cat",)
+    assert sum(found.passed_over.values()) == found.passed_over["hidden"] == 4
+
+
+def test_what_has_no_images_name_is_passed_over_and_counted(tmp_path):
+    found = scan(
+        tree(tmp_path, "cat/1.png", "cat/2.png", "cat/notes.txt", "cat/none", "cat/Thumbs.db", "cat/3.png.bak")
+    )
+    assert found.paths == [b"cat/1.png", b"cat/2.png"]
+    assert found.passed_over == {"not an image by its name": 4}
+
+
+def test_a_file_that_is_called_like_an_extension_has_none(tmp_path):
+    assert scan(tree(tmp_path, "cat/1.png", "cat/2.png", "cat/png")).paths == [b"cat/1.png", b"cat/2.png"]
+
+
+def test_files_beside_the_class_folders_are_passed_over_and_counted(tmp_path):
+    found = scan(tree(tmp_path, "cat/1.png", "cat/2.png", "README.md", "stray.png"))
+    assert found.paths == [b"cat/1.png", b"cat/2.png"]
+    assert found.passed_over == {"not in a class folder": 2}
+
+
+def test_links_are_followed(tmp_path):
+    tree(tmp_path, "src/cat/1.png", "src/cat/2.png", "elsewhere/3.png", "elsewhere/4.png")
+    (tmp_path / "src/dog").symlink_to(tmp_path / "elsewhere")
+    (tmp_path / "src/cat/linked.png").symlink_to(tmp_path / "elsewhere/3.png")
+    found = scan(tmp_path / "src")
+    assert found.paths == [b"cat/1.png", b"cat/2.png", b"cat/linked.png", b"dog/3.png", b"dog/4.png"]
+    assert found.sizes[2] == len("elsewhere/3.png")
+
+
+@pytest.mark.parametrize("target", [".", "../cat", "deep/.."])
+def test_a_link_to_the_folder_it_lies_in_is_passed_over_and_counted(tmp_path, target):
+    tree(tmp_path, "cat/1.png", "cat/deep/2.png")
+    (tmp_path / "cat/again").symlink_to(target)
+    found = scan(tmp_path)
+    assert found.paths == [b"cat/1.png", b"cat/deep/2.png"]
+    assert found.passed_over == {"link in a circle": 1}
+
+
+def test_links_into_each_other_end(tmp_path):
+    tree(tmp_path, "cat/one/1.png", "cat/two/2.png")
+    (tmp_path / "cat/one/there").symlink_to("../two")
+    (tmp_path / "cat/two/back").symlink_to("../one")
+    found = scan(tmp_path)
+    assert {b"cat/one/1.png", b"cat/two/2.png"} <= set(found.paths)
+    assert found.passed_over["link in a circle"] >= 2
+
+
+@pytest.mark.parametrize("target", ["..", "../..", "../../.."])
+def test_a_link_to_a_folder_above_the_classes_is_passed_over_and_counted(tmp_path, target):
+    tree(tmp_path, "sets/train/cat/1.png", "sets/train/dog/2.png")
+    (tmp_path / "sets/train/cat/up").symlink_to(target)
+    found = scan(tmp_path / "sets/train")
+    assert found.paths == [b"cat/1.png", b"dog/2.png"]
+    assert found.passed_over == {"link in a circle": 1}
+
+
+@pytest.mark.parametrize("name", ["loop", "loop.png"])
+def test_a_link_to_itself_is_passed_over_and_counted(tmp_path, name):
+    tree(tmp_path, "cat/1.png", "cat/2.png")
+    (tmp_path / "cat" / name).symlink_to(name)
+    found = scan(tmp_path)
+    assert found.paths == [b"cat/1.png", b"cat/2.png"]
+    assert sum(found.passed_over.values()) == 1
+
+
+def test_a_link_to_itself_beside_the_class_folders_is_passed_over_and_counted(tmp_path):
+    tree(tmp_path, "cat/1.png", "cat/2.png")
+    (tmp_path / "loop").symlink_to("loop")
+    assert scan(tmp_path).passed_over == {"not in a class folder": 1}
+
+
+def test_broken_links_and_special_files_are_passed_over_and_counted(tmp_path):
+    tree(tmp_path, "cat/1.png", "cat/2.png")
+    (tmp_path / "cat/gone.png").symlink_to("nowhere")
+    os.mkfifo(tmp_path / "cat/pipe.png")
+    found = scan(tmp_path)
+    assert found.paths == [b"cat/1.png", b"cat/2.png"]
+    assert found.passed_over == {"broken link or special file": 2}
+
+
+def test_names_may_have_dots_spaces_and_any_unicode(tmp_path):
+    names = ["c. a t/a.b.c.png", "c. a t/ .png", "c. a t/x .jpg", "猫😀/ü.png", "猫😀/Ω≈ç√.png", "a\nb/'\".png"]
+    found = scan(tree(tmp_path, *names))
+    assert set(found.paths) == {name.encode() for name in names}
+    assert found.classes == ("a\nb", "c. a t", "猫😀")
+
+
+def test_names_need_not_be_text(tmp_path):
+    found = scan(tree(tmp_path, b"c\xff/\xfe.png", b"c\xff/back\\slash.png", b"d\\xff/1.png"))
+    assert found.paths == [b"c\xff/back\\slash.png", b"c\xff/\xfe.png", b"d\\xff/1.png"]
+    assert found.classes == (r"c\xff", r"d\\xff")
+
+
+@pytest.mark.parametrize("names", [("train", "val", "test"), ("Train", "VAL"), ("training", "validation"), ("test",)])
+def test_a_folder_of_splits_is_refused_with_the_remedy(tmp_path, names):
+    tree(tmp_path, *(f"{name}/cat/{number}.png" for name in names for number in range(2)))
+    with pytest.raises(SourceError, match=r"splits.*not classes.*Give one of them as SRC") as error:
+        scan(tmp_path)
+    assert any(str(tmp_path / name) in str(error.value) for name in names)
+
+
+def test_classes_that_are_named_like_splits_are_taken_where_they_hold_images(tmp_path):
+    assert scan(tree(tmp_path, "test/1.png", "train/2.png")).classes == ("test", "train")
+
+
+def test_a_folder_of_images_without_class_folders_is_refused_with_the_remedy(tmp_path):
+    with pytest.raises(SourceError, match=r"sub-folder for each class.*images directly in it.*Move"):
+        scan(tree(tmp_path, "1.png", "2.png"))
+
+
+def test_an_empty_folder_is_refused(tmp_path):
+    with pytest.raises(SourceError, match="sub-folder for each class"):
+        scan(tmp_path)
+
+
+def test_class_folders_without_images_are_refused_with_what_was_passed_over(tmp_path):
+    with pytest.raises(SourceError, match=r"no image was found in its 2 class folders; passed over: 1 not an image"):
+        scan(tree(tmp_path, "cat/", "dog/notes.txt"))
+
+
+def test_a_single_image_is_refused_by_its_name(tmp_path):
+    with pytest.raises(SourceError, match=r"at least two images.*one image \(cat/only\.png\)"):
+        scan(tree(tmp_path, "cat/only.png", "dog/"))
+
+
+def test_two_images_are_enough(tmp_path):
+    assert len(scan(tree(tmp_path, "cat/1.png", "cat/2.png"))) == 2
+
+
+@pytest.mark.parametrize("name", ["none", "file.txt"])
+def test_a_folder_that_is_none_is_refused_by_its_name(tmp_path, name):
+    (tmp_path / "file.txt").write_text("no folder")
+    with pytest.raises(SourceError, match=rf"there is no folder .*{name}"):
+        scan(tmp_path / name)
+
+
+def made_scan(n):
+    names = [b"c\xff/\xe9 %d.png", "猫/%d.png".encode(), b"x\\y/%d.png"]
+    labels = np.sort(np.arange(n, dtype=np.int32) % 3)
+    paths = [names[label] % number for number, label in enumerate(labels)]
+    return Scan(("one", "two", "three"), paths, labels, np.arange(n, dtype=np.int64) * 10**9, {})
+
+
+def expected_rows(scanned, indices):
+    return [Source(path_text(scanned.paths[i]), int(scanned.labels[i]), int(scanned.sizes[i])) for i in indices]
+
+
+def test_the_index_gives_back_what_was_scanned_in_any_order(tmp_path):
+    scanned = made_scan(50)
+    write_index(scanned, tmp_path / "0001.arrow")
+    indices = np.random.default_rng(0).permutation(50)
+    assert SourceIndex(tmp_path / "0001.arrow").rows(indices) == expected_rows(scanned, indices)
+
+
+@settings(max_examples=30, deadline=None)
+@given(data=st.data(), n=st.integers(2, 30), batch=st.integers(1, 8))
+def test_an_index_of_many_batches_gives_any_rows(tmp_path_factory, data, n, batch):
+    scanned = made_scan(n)
+    path = tmp_path_factory.mktemp("index") / "0001.arrow"
+    indices = np.array(data.draw(st.lists(st.integers(0, n - 1), max_size=2 * n)), np.int64)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(source, "_BATCH", batch)
+        write_index(scanned, path)
+        assert SourceIndex(path).rows(indices) == expected_rows(scanned, indices)
+
+
+def test_the_index_of_a_real_folder_leads_back_to_the_files(tmp_path):
+    root = tree(tmp_path / "src", "cat/1.png", b"cat/\xff.png", "dog/deep/2.png")
+    write_index(scan(root), tmp_path / "runs" / "0001.arrow")
+    rows = SourceIndex(tmp_path / "runs" / "0001.arrow").rows(np.array([2, 0, 1]))
+    assert rows == [Source("dog/deep/2.png", 1, 14), Source("cat/1.png", 0, 9), Source(r"cat/\xff.png", 0, 9)]
+
+
+def test_the_index_appears_whole_or_not_at_all(tmp_path, monkeypatch):
+    def broken(_name):
+        raise MemoryError
+
+    monkeypatch.setattr(source, "path_text", broken)
+    with pytest.raises(MemoryError):
+        write_index(made_scan(3), tmp_path / "0001.arrow")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_the_same_scan_gives_the_same_index_bytes(tmp_path):
+    for name in ("one", "two"):
+        write_index(made_scan(20), tmp_path / name)
+    assert (tmp_path / "one").read_bytes() == (tmp_path / "two").read_bytes()
+
+
+def test_the_fingerprint_is_that_of_the_content_and_not_of_the_place(tmp_path):
+    root = tree(tmp_path / "one", "cat/1.png", "dog/2.png")
+    shutil.copytree(root, tmp_path / "two")
+    assert fingerprint(scan(root)) == fingerprint(scan(tmp_path / "two"))
+
+
+def test_the_fingerprint_changes_with_a_path_a_size_or_a_class():
+    scanned = made_scan(6)
+    paths, labels, sizes = [*scanned.paths[:-1], b"other"], scanned.labels.copy(), scanned.sizes.copy()
+    labels[0] += 1
+    sizes[3] += 1
+    fewer = replace(scanned, paths=scanned.paths[:-1], labels=scanned.labels[:-1], sizes=scanned.sizes[:-1])
+    changed = [replace(scanned, paths=paths), replace(scanned, labels=labels), replace(scanned, sizes=sizes), fewer]
+    assert len({fingerprint(each) for each in [scanned, *changed]}) == 5
+
+
+def test_the_fingerprint_changes_when_a_file_is_renamed_grows_or_moves(tmp_path):
+    root = tree(tmp_path, "cat/1.png", "cat/2.png", "dog/3.png")
+    seen = {fingerprint(scan(root))}
+    (root / "cat/1.png").rename(root / "cat/0.png")
+    seen.add(fingerprint(scan(root)))
+    (root / "cat/2.png").write_bytes(b"longer than it was")
+    seen.add(fingerprint(scan(root)))
+    (root / "dog/3.png").rename(root / "cat/3.png")
+    seen.add(fingerprint(scan(root)))
+    assert len(seen) == 4
