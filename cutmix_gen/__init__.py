@@ -11,11 +11,12 @@ from cutmix_gen.version import __version__
 if TYPE_CHECKING:
     from cutmix_gen.batch import cutmix
     from cutmix_gen.config import GenerateConfig
+    from cutmix_gen.cropping import relabel
     from cutmix_gen.make import generate
 
-__all__ = ["GenerateConfig", "__version__", "cutmix", "generate"]
+__all__ = ["GenerateConfig", "__version__", "cutmix", "generate", "relabel"]
 
-_HOME = {"GenerateConfig": "config", "cutmix": "batch", "generate": "make"}
+_HOME = {"GenerateConfig": "config", "cutmix": "batch", "generate": "make", "relabel": "cropping"}
 
 
 def __getattr__(name: str) -> Any:

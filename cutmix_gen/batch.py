@@ -127,7 +127,7 @@ def _check_labels(n: int, labels: npt.NDArray[Any], num_classes: int) -> None:
                 f"but they go from {labels.min()} to {labels.max()}."
             )
         return
-    if labels.shape != (n, num_classes) or not np.issubdtype(labels.dtype, np.number):
+    if labels.shape != (n, num_classes) or labels.dtype.kind not in "biuf":
         raise UsageError(
             f"labels must be {n} integers or floats of shape ({n}, {num_classes}), "
             f"but they are {labels.dtype} of shape {labels.shape}."

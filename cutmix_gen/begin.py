@@ -16,7 +16,8 @@ from cutmix_gen.codecs.modes import DEEP, GRAY
 from cutmix_gen.config import DENSE_LABELS_UP_TO, GenerateConfig
 from cutmix_gen.errors import SetError, UsageError
 from cutmix_gen.manifest import FORMAT_VERSION, Manifest, RunInfo, SetInfo
-from cutmix_gen.plan import Plan, Run
+from cutmix_gen.pairing import Census
+from cutmix_gen.plan import Plan, Run, quota_plan
 from cutmix_gen.source import Scan, fingerprint, scan, write_index
 from cutmix_gen.storage import source_path
 
@@ -281,6 +282,7 @@ def _check_pairing(config: GenerateConfig, scanned: Scan) -> None:
             f"--pairing same-class needs a class of at least two images, but no class of {config.source} has more "
             "than one. Give --pairing random or cross-class."
         )
+    quota_plan(config, scanned.classes, Census(np.bincount(scanned.labels, minlength=len(scanned.classes))), 1)
 
 
 def _versions() -> dict[str, str]:

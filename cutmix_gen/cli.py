@@ -6,7 +6,7 @@ import json
 import logging
 import signal
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import Field, asdict, fields
 from pathlib import Path
 from types import FrameType
@@ -16,6 +16,7 @@ import click
 
 from cutmix_gen.config import GenerateConfig
 from cutmix_gen.errors import CutMixGenError, InterruptedRunError
+from cutmix_gen.masks import STRATEGIES
 from cutmix_gen.version import __version__
 
 if TYPE_CHECKING:
@@ -101,8 +102,15 @@ def _config_option(item: Field[Any]) -> Callable[[Command], Command]:
         settings["metavar"] = facts["metavar"]
         settings["type"] = int if kind.startswith("int") else float if kind.startswith("float") else str
         settings["multiple"] = kind.startswith("tuple")
+        if facts["metavar"] == "FILE":
+            settings |= {"multiple": False, "type": click.File(), "callback": _lines_of, "default": None}
         settings["show_default"] = default not in (None, (), "")
     return click.option(*names, **settings)
+
+
+def _lines_of(_ctx: click.Context, _param: click.Parameter, file: Iterable[str] | None) -> tuple[str, ...]:
+    """Return the lines of a file: what it says is part of a run, where it lies is not."""
+    return tuple(line.rstrip("\r\n") for line in file) if file else ()
 
 
 def _json_option(command: Command) -> Command:
@@ -211,6 +219,29 @@ def finalize(output: Path) -> None:
     click.echo(f"All shards are there; wrote {output / 'README.md'}.")
 
 
+@main.command()
+@click.argument("source", metavar="[SRC]", required=False, type=click.Path(path_type=Path))
+@click.option("-o", "--output", metavar="FILE", type=click.Path(path_type=Path), help="Draw examples from SRC.")
+@click.option("--seed", default=0, metavar="INT", show_default=True, help="Of the choice of images.")
+def strategies(source: Path | None, output: Path | None, seed: int) -> None:
+    """List the ways of mixing with their options, or draw a row of examples for each.
+
+    \b
+    Example:
+      cutmix-gen strategies
+      cutmix-gen strategies -o strategies.png photos/train
+    """
+    if (source is None) != (output is None):
+        raise click.UsageError("A picture needs both: cutmix-gen strategies -o FILE.png SRC")
+    if source is None or output is None:
+        _show_strategies()
+        return
+    from cutmix_gen.gallery import draw_gallery  # noqa: PLC0415  each command imports what it needs
+
+    draw_gallery(source, seed).save(output)
+    click.echo(f"Wrote {output}.")
+
+
 class _Bar:
     """A progress bar in samples, on a terminal only."""
 
@@ -296,6 +327,19 @@ def _show_description(description: Description, output: Path) -> None:
     if samples.synthetic:
         _show_histogram(description.lam_histogram)
     _show_skips(description.skipped)
+
+
+def _show_strategies() -> None:
+    for name, strategy in STRATEGIES.items():
+        click.secho(name, bold=True)
+        summary = (strategy.__doc__ or "").strip().splitlines()[0]
+        click.echo(f"  {summary}\n  {strategy.reference}")
+        for item in fields(strategy):  # type: ignore[arg-type]  # every strategy is a dataclass
+            click.echo(f"    --mix-option {item.name}={_value_text(item.default)}  {item.metadata['help']}")
+
+
+def _value_text(value: object) -> str:
+    return str(value).lower() if isinstance(value, bool) else f"{value:g}" if isinstance(value, float) else str(value)
 
 
 def _of(count: int, planned: int) -> str:

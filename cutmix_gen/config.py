@@ -16,7 +16,8 @@ from cutmix_gen.codecs import CODECS, INTERPOLATIONS, MODES, Encoding
 from cutmix_gen.errors import UsageError
 from cutmix_gen.geometry import FITS, Fit, RandomResizedCrop
 from cutmix_gen.masks import STRATEGIES, LamLaw, WeightedStrategy, parse_strategies
-from cutmix_gen.pairing import PAIRINGS, Pairing
+from cutmix_gen.pairing import PAIRINGS, GivenPairing, Pairing
+from cutmix_gen.quotas import Quota, parse_quotas
 from cutmix_gen.records import Size
 from cutmix_gen.shards import SHARD_FORMATS
 
@@ -92,6 +93,12 @@ class GenerateConfig:
         False, "Spread the drawn lam evenly over its law within each block: less noise.", flag="--stratify"
     )
     pairing: str = _option("random", "Who is mixed with whom.", choices=tuple(PAIRINGS))
+    pairs: tuple[str, ...] = _option(
+        (),
+        "CSV file of class_a,class_b,count: exactly so many samples with a base of class_a and a donor of class_b, "
+        "instead of --copies.",
+        metavar="FILE",
+    )
     size: str = _option(
         "keep",
         "Size of every image. keep: the base image's own size, the donor fitted to cover it.",
@@ -157,14 +164,14 @@ class GenerateConfig:
     def __post_init__(self) -> None:
         for name in ("source", "output"):
             object.__setattr__(self, name, Path(getattr(self, name)))
-        for name in ("strategy", "mix_option"):
+        for name in ("strategy", "mix_option", "pairs"):
             value = getattr(self, name)
             object.__setattr__(self, name, (value,) if isinstance(value, str) else tuple(value))
         for name in ("copies", "alpha", "hflip", "label_smoothing"):
             value = getattr(self, name)
             object.__setattr__(self, name, None if value is None else float(value))  # 1 and 1.0 are one identity
         object.__setattr__(self, "size", _canonical_size(self.size))
-        if self.copies == 1.0 and self.num_samples is None:
+        if self.copies == 1.0 and self.num_samples is None and not self.pairs:
             object.__setattr__(self, "copies", None)  # what is the default is the default, said or not
         object.__setattr__(self, "max_failures", str(self.max_failures))
         for name in ("lam_range", "scale", "aspect"):
@@ -203,6 +210,8 @@ class GenerateConfig:
             value = getattr(self, item.name)
             if str(item.type).startswith("int") and value is not None and type(value) is not int:
                 raise UsageError(f"{_flag(item.name)} must be a whole number, but it is {value!r}.")
+            if str(item.type) == "bool" and type(value) is not bool:
+                raise UsageError(f"{_flag(item.name)} must be true or false, but it is {value!r}.")
         if not _SPLIT.fullmatch(self.split) or self.split == "all":
             raise UsageError(
                 f"--split must be a name of letters, digits and '_', with single dots between them, and not 'all', "
@@ -221,6 +230,13 @@ class GenerateConfig:
     def _check_together(self) -> None:
         if self.copies is not None and self.num_samples is not None:
             raise UsageError("--copies and --num-samples both say how many samples to make. Give one of them.")
+        if self.pairs and (self.copies is not None or self.num_samples is not None or self.pairing != "random"):
+            raise UsageError(
+                "--pairs says how many samples to make of which classes. "
+                "Leave --copies, --num-samples and --pairing out."
+            )
+        if self.pairs and self.num_sources > 2:
+            raise UsageError("--pairs is for strategies of two images, but one of those chosen mixes more.")
         if self.append and self.overwrite:
             raise UsageError("--append adds to a set, --overwrite replaces it. Give one of them.")
         if not self.originals and self.mixed_samples(10**6) == 0:
@@ -261,7 +277,11 @@ class GenerateConfig:
 
     def make_pairing(self) -> Pairing:
         """Return the way images are paired."""
-        return PAIRINGS[self.pairing]()
+        return GivenPairing() if self.pairs else PAIRINGS[self.pairing]()
+
+    def quotas(self) -> list[Quota]:
+        """Return how many samples of which classes are wanted, where `--pairs` says so."""
+        return parse_quotas(self.pairs)
 
     def strategies(self) -> list[WeightedStrategy]:
         """Return the strategies with their probabilities."""
@@ -274,6 +294,8 @@ class GenerateConfig:
 
     def mixed_samples(self, num_images: int) -> int:
         """Return how many CutMix samples are to be made of so many source images."""
+        if self.pairs:
+            return sum(quota.count for quota in self.quotas())
         if self.num_samples is not None:
             return self.num_samples
         return round((1.0 if self.copies is None else self.copies) * num_images)

@@ -51,7 +51,7 @@ def estimate(config: GenerateConfig) -> Estimate:
     one, two = (_Trial(config, part, copies) for copies in (1.0, 2.0))
     scale = len(scanned) / len(part)
     copies = config.mixed_samples(len(scanned)) / len(scanned)
-    jobs = min(config.jobs or usable_cores(), plan.num_blocks)
+    jobs = min(config.jobs or usable_cores(), plan.num_tasks)
     seconds = one.seconds + (copies - 1) * max(two.seconds - one.seconds, 0.0)
     size = one.bytes + (copies - 1) * (two.bytes - one.bytes)
     return Estimate(
@@ -77,12 +77,12 @@ class _Trial:
     def __init__(self, config: GenerateConfig, sample: Scan, copies: float) -> None:
         with tempfile.TemporaryDirectory(prefix="cutmix-gen-") as folder:
             trial = replace(
-                config, output=Path(folder), copies=copies, num_samples=None, shard_size=max(len(sample), 3)
+                config, output=Path(folder), pairs=(), copies=copies, num_samples=None, shard_size=max(len(sample), 3)
             )
             run = begin_in(trial, sample)
             tally = Tally(len(sample.classes))
             started = time.perf_counter()
-            for task in range(run.plan.num_blocks):
+            for task in range(run.plan.num_tasks):
                 for record in produce(run, task):
                     tally.add(record)
             self.seconds = time.perf_counter() - started

@@ -135,7 +135,7 @@ def _remaining(run: Run, done: set[int], config: GenerateConfig) -> list[int]:
     first, count = config.slice_of_tasks()
     return [
         task
-        for task in range(first, run.plan.num_blocks, count)
+        for task in range(first, run.plan.num_tasks, count)
         if any(shard.number not in done for shard in run.plan.task(task).shards)
     ]
 

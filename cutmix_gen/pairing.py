@@ -55,6 +55,8 @@ class Members:
     bases: int
     """How many of them are bases."""
     census: Census
+    rows: Indices | None = None
+    """(n,) place of each in the source index, where two members may be the same image."""
 
 
 class Pairing(ABC):
@@ -183,6 +185,28 @@ class BalancedPairing(Pairing):
         there = starts[classes] + (place * counts[classes]).astype(np.int64)
         candidates = np.where(counts[classes] > 0, by_class[there.clip(max=len(by_class) - 1)], -1)
         return _first_allowed(members, candidates, lambda base, donor: base != donor)
+
+
+class GivenPairing(Pairing):
+    """Each image with the guest of its number: who that is was decided by quotas.
+
+    In the place of a guest that could not be read the next one of its class serves.
+    """
+
+    name: ClassVar[str] = "given"
+    partner: ClassVar[str] = "readable image of the class asked for"
+
+    def pair(self, rng: np.random.Generator, members: Members, donors: int) -> Indices:  # noqa: ARG002
+        """Choose the donors of each base, as `Pairing.pair` says."""
+        n = members.bases
+        candidates = np.arange(n, 2 * n).reshape(n, 1, 1)
+        labels = members.labels.tolist()
+        rows = range(2 * n) if members.rows is None else members.rows.tolist()
+
+        def allowed(base: int, donor: int) -> bool:
+            return donor >= n and labels[donor] == labels[base + n] and rows[donor] != rows[base]
+
+        return _first_allowed(members, candidates, allowed)
 
 
 PAIRINGS: dict[str, type[Pairing]] = {

@@ -32,7 +32,11 @@ class Permutation:
 
     def __call__(self, start: int, stop: int) -> npt.NDArray[np.int64]:
         """Return what stands at the positions start to stop - 1: (stop - start,) int64, in time O(stop - start)."""
-        values = self._network(np.arange(start, stop, dtype=np.uint64))
+        return self.at(np.arange(start, stop))
+
+    def at(self, positions: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
+        """Return what stands at some positions: int64 of their shape."""
+        values = self._network(positions.astype(np.uint64))
         outside = np.flatnonzero(values >= self.n)
         while outside.size:
             values[outside] = self._network(values[outside])

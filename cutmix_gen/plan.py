@@ -13,6 +13,7 @@ from cutmix_gen.errors import SetError
 from cutmix_gen.manifest import Manifest, RunInfo, SetInfo
 from cutmix_gen.pairing import Census
 from cutmix_gen.permutation import Permutation
+from cutmix_gen.quotas import QuotaPlan
 from cutmix_gen.records import ShardSpec, Source, Task
 from cutmix_gen.shards import shard_format
 from cutmix_gen.source import SourceIndex
@@ -30,6 +31,9 @@ class Plan:
     from the run's first: the originals of all blocks, then the first copy of all blocks, and so on. The last copy
     may be a part of one: it takes the images of the first blocks.
 
+    Where `--pairs` asks for exact numbers, which image is mixed with which does not follow from blocks of images: the
+    originals have their blocks as always, and the mixed samples blocks of their own, as one copy, after them.
+
     Parameters
     ----------
     config : GenerateConfig
@@ -42,47 +46,65 @@ class Plan:
     def __init__(self, config: GenerateConfig, num_images: int, run: int, first_shard: int) -> None:
         self.config = config
         self.num_images = num_images
-        self.run = run
         self.first_shard = first_shard
-        self.num_blocks = max(
-            -(-num_images // config.shard_size), min(_FINE_BLOCKS, num_images // _FINE_BLOCK_IMAGES), 1
-        )
+        self.num_blocks = self._blocks(num_images)
         self.permutation = Permutation(num_images, np.random.SeedSequence(config.seed, spawn_key=(run,)))
-        self._mixed = config.mixed_samples(num_images)
+        wanted = config.mixed_samples(num_images)
+        self.given_samples = wanted if config.pairs else 0
+        self._given_blocks = self._blocks(wanted) if self.given_samples else 0
+        self._mixed = wanted - self.given_samples
 
     @property
-    def num_copies(self) -> int:
-        """CutMix copies, a last incomplete one included."""
-        return -(-self._mixed // self.num_images)
+    def num_tasks(self) -> int:
+        """Tasks of the run."""
+        return self.num_blocks + self._given_blocks
 
     @property
     def num_shards(self) -> int:
         """Shards of all tasks together."""
         full, rest = divmod(self._mixed, self.num_images)
         partial = self._block_of(rest - 1) + 1 if rest else 0
-        return (full + self.config.originals) * self.num_blocks + partial
+        return (full + self.config.originals) * self.num_blocks + partial + self._given_blocks
 
     @property
     def num_samples(self) -> int:
         """Samples of all tasks together, if nothing has to be skipped."""
-        return self._mixed + self.num_images * self.config.originals
+        return self._mixed + self.given_samples + self.num_images * self.config.originals
 
-    def task(self, block: int) -> Task:
-        """Return a block's task."""
-        start, stop = self._bound(block), self._bound(block + 1)
+    def task(self, number: int) -> Task:
+        """Return a task."""
+        if number >= self.num_blocks:
+            return self._given_task(number)
+        start, stop = self._bound(number), self._bound(number + 1)
+        copies = -(-self._mixed // self.num_images)
         shards = []
-        for copy in range(0 if self.config.originals else 1, self.num_copies + 1):
+        for copy in range(0 if self.config.originals else 1, copies + 1):
             images = self.num_images if copy == 0 else self._mixed - (copy - 1) * self.num_images
             count = min(images, stop) - start
             if count > 0:
-                number = self.first_shard + (copy - (not self.config.originals)) * self.num_blocks + block
-                shards.append(ShardSpec(number, copy, count))
-        return Task(block, start, stop, tuple(shards))
+                shard = self.first_shard + (copy - (not self.config.originals)) * self.num_blocks + number
+                shards.append(ShardSpec(shard, copy, count))
+        return Task(number, start, stop, tuple(shards))
 
     def locate(self, shard: int) -> tuple[Task, ShardSpec]:
         """Return the task that makes a shard, and the shard's part in it."""
-        task = self.task((shard - self.first_shard) % self.num_blocks)
+        offset = shard - self.first_shard
+        given = offset - (self.num_shards - self._given_blocks)
+        task = self.task(self.num_blocks + given if given >= 0 else offset % self.num_blocks)
         return task, next(spec for spec in task.shards if spec.number == shard)
+
+    def is_given(self, task: Task) -> bool:
+        """Tell whether a task makes the samples that `--pairs` asks for."""
+        return task.number >= self.num_blocks
+
+    def _given_task(self, number: int) -> Task:
+        block = number - self.num_blocks
+        start, stop = (each * self.given_samples // self._given_blocks for each in (block, block + 1))
+        shard = self.first_shard + self.num_shards - self._given_blocks + block
+        return Task(number, start, stop, (ShardSpec(shard, 1, stop - start),))
+
+    def _blocks(self, samples: int) -> int:
+        return max(-(-samples // self.config.shard_size), min(_FINE_BLOCKS, samples // _FINE_BLOCK_IMAGES), 1)
 
     def _bound(self, block: int) -> int:
         return block * self.num_images // self.num_blocks
@@ -114,6 +136,7 @@ class Run:
         self.config = GenerateConfig(source=source or Path(self.info.source), output=output, **self.info.config)
         self.plan = Plan(self.config, self.info.num_images, number, self.info.first_shard)
         self.shard_format = shard_format(self.set.shard_format)
+        self._quotas = quota_plan(self.config, self.set.classes, self.census, number)
         self._index = SourceIndex(self.manifest.index_path(number))
 
     @property
@@ -126,9 +149,11 @@ class Run:
         """How many images each class has."""
         return Census(np.array(self.info.class_counts, np.int64))
 
-    def rows(self, task: Task) -> npt.NDArray[np.int64]:
-        """Return the images of a task's block, by their places in the source index."""
-        return self.plan.permutation(task.start, task.stop)
+    def rows(self, task: Task) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64] | None]:
+        """Return the bases of a task by their places in the source index, and the donors where they are given."""
+        if not self.plan.is_given(task):
+            return self.plan.permutation(task.start, task.stop), None
+        return self._quotas.rows(task.start, task.stop)
 
     def sources(self, rows: npt.NDArray[np.int64]) -> list[Source]:
         """Return the images at some places of the source index."""
@@ -137,6 +162,18 @@ class Run:
     def shard_file(self, shard: int) -> str:
         """Return the path of a shard's file, relative to the set."""
         return self.info.shard_file(shard, self.shard_format.extension)
+
+
+def quota_plan(config: GenerateConfig, classes: tuple[str, ...], census: Census, run: int) -> QuotaPlan:
+    """Return the samples that `--pairs` asks for in a run.
+
+    Raises
+    ------
+    UsageError
+        If it names a class of which there are no images.
+    """
+    seed = np.random.SeedSequence(config.seed, spawn_key=(run, 0, 0))
+    return QuotaPlan(config.quotas(), classes, census, seed)
 
 
 @lru_cache(maxsize=4)

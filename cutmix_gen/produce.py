@@ -72,6 +72,8 @@ class _Part:
     number: int
     start: int
     """Place of the first one in the block."""
+    rows: list[int] = field(default_factory=list)
+    """Of the images in the source index."""
     images: list[LoadedImage] = field(default_factory=list)
     """The bases, then guests: donors from elsewhere."""
     bases: int = 0
@@ -79,34 +81,41 @@ class _Part:
 
 
 def _parts(run: Run, task: Task, images: Images) -> Iterator[_Part]:
-    """Read the images of a block in their order, and give them in parts of limited memory.
+    """Read the images of a task in their order, and give them in parts of limited memory.
 
     A part ends when its pixels pass the budget, but never so that the last part would be a single image.
     """
-    rows = run.rows(task)
-    sources = run.sources(rows)
+    bases, given = run.rows(task)
+    sources = run.sources(bases)
     part, held = _Part(0, 0), 0
-    for place, source in enumerate(sources):
+    for place, (row, source) in enumerate(zip(bases.tolist(), sources, strict=True)):
         image = images.load(source)
+        part.rows.append(row)
         part.images.append(image)
-        part.bases += 1
-        held += images.held_bytes(image)
-        if held >= PIXEL_BUDGET and part.bases >= 2 and len(sources) - place > 2:
-            _add_guests(run, task, images, part, rows)
+        held += images.held_bytes(image) * (1 if given is None else 2)
+        part.is_last = place == len(sources) - 1
+        if part.is_last or (held >= PIXEL_BUDGET and len(part.images) >= 2 and len(sources) - place > 2):
+            part.bases = len(part.images)
+            _add_guests(run, task, images, part, given)
             yield part
             part, held = _Part(part.number + 1, place + 1), 0
-    part.is_last = True
-    _add_guests(run, task, images, part, rows)
-    yield part
 
 
-def _add_guests(run: Run, task: Task, images: Images, part: _Part, rows: npt.NDArray[np.int64]) -> None:
-    """Read the images that the run's way of pairing wants as donors beside those of the part."""
-    key = DrawKey(run.info.number, 0, task.number, part.number)
-    labels = np.array([image.source.label for image in part.images], np.int32)
-    here = rows[part.start : part.start + part.bases]
-    guests = run.config.make_pairing().guests(key.generator(run.config.seed, GUESTS), here, labels, run.census)
-    part.images += [images.load(source) for source in run.sources(guests)]
+def _add_guests(run: Run, task: Task, images: Images, part: _Part, given: npt.NDArray[np.int64] | None) -> None:
+    """Read the images that are wanted as donors beside the bases of the part; none is read twice."""
+    if given is None:
+        key = DrawKey(run.info.number, 0, task.number, part.number)
+        labels = np.array([image.source.label for image in part.images], np.int32)
+        rng = key.generator(run.config.seed, GUESTS)
+        guests = run.config.make_pairing().guests(rng, np.array(part.rows), labels, run.census)
+    else:
+        guests = given[part.start : part.start + part.bases]
+    there = dict(zip(part.rows, part.images, strict=True))
+    for row, source in zip(guests.tolist(), run.sources(guests), strict=True):
+        if row not in there:
+            there[row] = images.load(source)
+        part.rows.append(row)
+        part.images.append(there[row])
 
 
 @dataclass(frozen=True, slots=True)
@@ -219,6 +228,7 @@ class _Output:
             usable=np.array([image.decoded is not None for image in part.images]),
             bases=part.bases,
             census=self._run.census,
+            rows=np.array(part.rows),
         )
 
         def focus_of(place: int, view: View, frame: Size) -> tuple[float, float]:

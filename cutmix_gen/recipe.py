@@ -6,9 +6,12 @@ import json
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
+import numpy.typing as npt
+
 from cutmix_gen.errors import CutMixGenError, RecipeError
 from cutmix_gen.masks import Mask, make_strategy
-from cutmix_gen.ownership import Ownership, ownership
+from cutmix_gen.ownership import Ownership, ownership, shares_within
 from cutmix_gen.records import Box, Size, View
 
 _encode = json.JSONEncoder(separators=(",", ":")).encode
@@ -59,6 +62,16 @@ class Recipe:
             if mask is None
             else ownership(mask, [view.place for view in self.views])
         )
+
+    def shares_within(self, box: Box) -> npt.NDArray[np.float64]:
+        """Return the pixels that each source owns in a part of the sample: (S,)."""
+        mask, places = self.mask(), [view.place for view in self.views]
+        if mask is not None:
+            return shares_within(mask, places, box)
+        place = places[0]
+        width = min(place.x2, box.x2) - max(place.x1, box.x1)
+        height = min(place.y2, box.y2) - max(place.y1, box.y1)
+        return np.array([max(width, 0) * max(height, 0)], np.float64)
 
     @property
     def lam_drawn(self) -> float:

@@ -11,7 +11,7 @@ import numpy as np
 
 from cutmix_gen.codecs import make_codec
 from cutmix_gen.config import GenerateConfig
-from cutmix_gen.errors import RecipeError, SetError
+from cutmix_gen.errors import CutMixGenError, SetError
 from cutmix_gen.execute import run_tasks, usable_cores
 from cutmix_gen.labels import dominant_class, soft_labels
 from cutmix_gen.manifest import Manifest
@@ -125,15 +125,18 @@ class _Checker:
         last = -1
         for rows in shard_format(self._set.shard_format).read(self._path, self._set.schema):
             self.samples += len(rows)
+            exact: list[tuple[int, list[float]]] = []
             for row, key in enumerate(rows.keys):
                 position = self._position(key)
-                problem = (
-                    f"the key does not follow on {last} in this shard" if position <= last else self._problem(rows, row)
-                )
-                if problem:
-                    yield Problem(self._record.file, key, problem)
-                last = max(last, position)
-            yield from self._label_problems(rows)
+                if position <= last:
+                    yield Problem(self._record.file, key, f"the key does not follow on {last} in this shard")
+                    continue
+                last = position
+                try:
+                    exact.append((row, self._weights(rows, row)))
+                except CutMixGenError as error:
+                    yield Problem(self._record.file, key, str(error))
+            yield from self._label_problems(rows, exact)
         if self.samples != self._record.samples:
             yield self._of_shard(f"the file holds {self.samples:,} samples, its record says {self._record.samples:,}")
         if self._record.samples + len(self._record.skipped) != self._spec.count:
@@ -154,60 +157,67 @@ class _Checker:
         position = int(digits)
         return position if self._task.start <= position < self._task.start + self._spec.count else -1
 
-    def _problem(self, rows: Rows, row: int) -> str:
-        """Compare one sample with what its recipe gives; return what is wrong, or nothing."""
-        try:
-            recipe = parse_recipe(rows.recipe[row])
-            owned = recipe.ownership()
-        except RecipeError as error:
-            return str(error)
+    def _weights(self, rows: Rows, row: int) -> list[float]:
+        """Compare one sample with what its recipe gives; return the exact share of each source.
+
+        Raises
+        ------
+        RecipeError, SetError
+            If the recipe cannot be followed, or the sample is another one.
+        """
+        recipe = parse_recipe(rows.recipe[row])
+        owned = recipe.ownership()
         padding = self._set.sources - len(recipe.labels)
         boxes = [box.as_list() for box in [*owned.boxes, *[NO_BOX] * padding]]
         labels = [*recipe.labels, *recipe.labels[:1] * padding]
         weights = [*owned.weights, *[0.0] * padding]
-        if recipe.strategy != rows.strategy[row]:
-            return f"the strategy is {rows.strategy[row]}, the recipe says {recipe.strategy}"
-        if {bool(rows.synthetic[row]), recipe.strategy != "original"} != {self._spec.copy > 0}:
-            return "an original among mixed samples, or a mixed sample among originals"
-        if len(rows.sources[row]) != len(recipe.labels):
-            return f"{len(rows.sources[row])} sources are named, the recipe mixes {len(recipe.labels)}"
-        if rows.label_index[row].tolist() != labels:
-            return f"label_index is {rows.label_index[row].tolist()}, the recipe says {labels}"
-        if len(weights) != self._set.sources or np.abs(rows.label_weight[row] - weights).max() > _TOLERANCE:
-            return f"label_weight is {rows.label_weight[row].tolist()}, by the recipe's mask it is {weights}"
-        if rows.boxes[row].tolist() != boxes:
-            return f"boxes are {rows.boxes[row].tolist()}, by the recipe's mask they are {boxes}"
-        if abs(rows.lam_drawn[row] - recipe.lam_drawn) > _TOLERANCE:
-            return f"lam_drawn is {rows.lam_drawn[row]}, the recipe says {recipe.lam_drawn}"
-        return self._image_problem(rows.images[row], recipe.size) if self._deep else ""
+        found = rows.label_weight[row].tolist()
+        for name, there, expected in (
+            ("strategy", rows.strategy[row], recipe.strategy),
+            ("synthetic", bool(rows.synthetic[row]), self._spec.copy > 0),
+            ("strategy", recipe.strategy != "original", self._spec.copy > 0),
+            ("number of sources", len(rows.sources[row]), len(recipe.labels)),
+            ("label_index", rows.label_index[row].tolist(), labels),
+            ("boxes", rows.boxes[row].tolist(), boxes),
+            ("lam_drawn", float(rows.lam_drawn[row]), float(np.float32(recipe.lam_drawn))),
+            ("number of label_weights", len(found), len(weights)),
+        ):
+            if there != expected:
+                raise SetError(f"{name} is {there}, by the recipe and the plan it is {expected}")
+        if max(abs(there - expected) for there, expected in zip(found, weights, strict=True)) > _TOLERANCE:
+            raise SetError(f"label_weight is {found}, by the recipe's mask it is {weights}")
+        if self._deep:
+            self._check_image(rows.images[row], recipe.size)
+        return weights
 
-    def _image_problem(self, image: bytes, size: Size) -> str:
+    def _check_image(self, image: bytes, size: Size) -> None:
         try:
             decoded = self._codec.decode(image, self._set.mode, lambda _: 1)
         except Exception as error:
-            return f"the image cannot be decoded: {type(error).__name__}: {error}"
+            raise SetError(f"the image cannot be decoded: {type(error).__name__}: {error}") from error
         if decoded.size != size or decoded.converted or decoded.format != self._set.image_format:
             wanted = f"{size} px {self._set.mode} {self._set.image_format}"
-            return f"the image is {decoded.size} px {decoded.format}, not {wanted}"
-        return ""
+            raise SetError(f"the image is {decoded.size} px {decoded.format}, not {wanted}")
 
-    def _label_problems(self, rows: Rows) -> Iterator[Problem]:
-        """Check label, lam and soft label of all rows against the shares of the sources."""
-        index, weight = rows.label_index, rows.label_weight.astype(np.float64)
-        classes = len(self._set.classes)
+    def _label_problems(self, rows: Rows, exact: list[tuple[int, list[float]]]) -> Iterator[Problem]:
+        """Check label, lam and soft label of the rows whose exact shares are known."""
+        if not exact:
+            return
+        places = np.array([row for row, _ in exact])
+        weight = np.array([weights for _, weights in exact])
+        index, classes = rows.label_index[places], len(self._set.classes)
         if index.min() < 0 or index.max() >= classes:
             yield self._of_shard(f"label_index has a class that is not one of 0 to {classes - 1}")
             return
         wrong = {
-            "label_weight does not sum to 1": np.abs(weight.sum(axis=1) - 1) > _TOLERANCE,
-            "lam is not the base's label_weight": rows.lam != rows.label_weight[:, 0],
-            "label is not the class of the largest share": rows.label != dominant_class(index, weight),
+            "lam is not the base's label_weight": rows.lam[places] != rows.label_weight[places, 0],
+            "label is not the class of the largest share": rows.label[places] != dominant_class(index, weight),
         }
         if rows.soft_label is not None:
             soft = soft_labels(index, weight, classes, self._config.label_smoothing)
             wrong["soft_label is not the classes weighted by label_weight"] = (
-                np.abs(rows.soft_label - soft).max(axis=1) > _TOLERANCE
+                np.abs(rows.soft_label[places] - soft).max(axis=1) > _TOLERANCE
             )
         for problem, where in wrong.items():
-            for row in np.flatnonzero(where).tolist():
-                yield Problem(self._record.file, rows.keys[row], problem)
+            for place in places[where].tolist():
+                yield Problem(self._record.file, rows.keys[place], problem)

@@ -49,7 +49,7 @@ def set_of(**changes):
     return replace(plain, **changes)
 
 
-def run_of(number=1, split="train"):
+def run_of(number=1, split="train", shards=2):
     config = {
         "split": split,
         "num_samples": None,
@@ -60,7 +60,7 @@ def run_of(number=1, split="train"):
         "seed": 0,
         "codec": "pillow",
     }
-    return RunInfo(number, config, "d", "/src", "f", 1234, [1234], 0, 2, 4, {}, {})
+    return RunInfo(number, config, "d", "/src", "f", 1234, [1234], 0, shards, 4, {}, {})
 
 
 def record_of(shard, run=1, kind="original", samples=2000, split="train"):
@@ -125,7 +125,7 @@ def double_quoted(text):
     assert text[1:-1].isprintable()
     for code in re.findall(r"(?<!\\)(?:\\\\)*\\u([0-9a-fA-F]{4})", text):
         assert not 0xD800 <= int(code, 16) <= 0xDFFF, f"half a character in {text}"
-    long = re.sub(r"\\U([0-9a-fA-F]{8})", lambda match: chr(int(match[1], 16)), text)
+    long = re.sub(r"\\U([0-9a-fA-F]{8})", lambda match: json.dumps(chr(int(match[1], 16)))[1:-1], text)
     return json.loads(long)
 
 
@@ -143,7 +143,7 @@ def test_the_card_names_its_files_and_counts():
 
 
 def test_the_card_names_every_split():
-    runs = [run_of(1, "train"), run_of(2, "extra_1.b"), run_of(3, "no")]
+    runs = [run_of(1, "train"), run_of(2, "extra_1.b", 1), run_of(3, "no", 1)]
     records = [*RECORDS, record_of(2, 2, split="extra_1.b"), record_of(3, 3, split="no")]
     facts = front_matter(card_text(set_of(), runs, records))
     files = facts["configs"][0]["data_files"]
@@ -230,3 +230,9 @@ def test_the_card_is_written_from_the_records(tmp_path):
         manifest.commit(record)
     write_card(manifest)
     assert (tmp_path / "README.md").read_text("utf-8") == card_text(set_of(classes=("cat", "猫")), [run_of()], RECORDS)
+
+
+def test_the_card_of_an_unfinished_set_has_no_counts_that_a_reader_would_miss():
+    card = card_text(set_of(), [run_of(), run_of(2)], RECORDS)
+    assert "splits" not in front_matter(card)["dataset_info"]
+    assert "2 shards are still to be made" in card

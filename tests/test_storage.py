@@ -188,17 +188,6 @@ def test_what_this_process_writes_is_left_alone(tmp_path):
     assert (tmp_path / "shard").read_bytes() == b"whole"
 
 
-def test_a_leftover_of_the_same_name_is_written_over(tmp_path):
-    name = AtomicFile(tmp_path / "shard").temporary.name
-    remove_leftovers(tmp_path)
-    (tmp_path / "other").mkdir()
-    left = tmp_path / "other" / name
-    left.write_bytes(b"half of something long")
-    put_bytes(tmp_path / "other" / "shard", b"whole")
-    assert [path.name for path in (tmp_path / "other").iterdir()] == ["shard"]
-    assert (tmp_path / "other" / "shard").read_bytes() == b"whole"
-
-
 @pytest.mark.parametrize("name", [".hidden", "data.tmp", ".x.tmp", "train-000001.parquet"])
 def test_files_of_others_are_left_alone(tmp_path, name):
     (tmp_path / name).write_bytes(b"of the user")

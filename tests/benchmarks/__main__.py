@@ -38,6 +38,8 @@ def main(only: tuple[str, ...], count: int, quick: bool, data: Path, facts: Path
     click.echo(f"{machine()}\n{versions()}\n")
     for message in filter(None, map(missing, NEEDS)):
         click.echo(message)
+    if quick:
+        click.echo("A quick look: the start of the processes is most of what these figures show.")
     chosen = only or _ROWS
     readings: list[Reading] = []
     found: list[Fact] = []

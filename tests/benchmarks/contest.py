@@ -21,6 +21,8 @@ class Reading:
     contestant: str
     samples: int
     seconds: float
+    processor: float
+    """Seconds of processor time: much the same however busy the machine is with other things."""
     worker_bytes: int
     """Peak memory of a worker of this program; zero for the others."""
 
@@ -52,8 +54,7 @@ def _read(work: Work, contestant: Contestant, data: Path, quick: bool) -> Readin
     job = work.job(contestant, data, output, quick)
     outcome = run(contestant.command(job), watched=contestant.name.startswith(PROGRAM))
     shutil.rmtree(output)
-    samples, seconds = contestant.outcome(outcome.output, outcome.seconds)
-    return Reading(work.name, contestant.name, samples, seconds, outcome.worker_bytes)
+    return Reading(work.name, contestant.name, *contestant.took(outcome), outcome.worker_bytes)
 
 
 def rates(readings: list[Reading]) -> dict[str, float]:

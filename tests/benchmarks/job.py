@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import resource
 import sys
 import time
 from collections.abc import Callable
@@ -59,13 +60,20 @@ class Job:
 
 
 def answer(work: Callable[[Job], int]) -> None:
-    """Do the work that the command line names, and print the samples made and the seconds taken.
+    """Do the work that the command line names, and print the samples made and the seconds taken, by wall and processor.
 
     The clock starts when the script's libraries are imported: a peer is not charged for its start-up, this
     program is (it is timed from outside, by the wall).
     """
     job = Job(**json.loads(sys.argv[1]))
     Path(job.output).mkdir(parents=True)
-    started = time.perf_counter()
+    started, used = time.perf_counter(), processor_seconds()
     samples = work(job)
-    sys.stdout.write(json.dumps({"samples": samples, "seconds": time.perf_counter() - started}) + "\n")
+    took = {"seconds": time.perf_counter() - started, "processor": processor_seconds() - used}
+    sys.stdout.write(json.dumps({"samples": samples} | took) + "\n")
+
+
+def processor_seconds() -> float:
+    """Return the processor time of this process and of all below it that have ended."""
+    used = [resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
+    return sum(usage.ru_utime + usage.ru_stime for usage in used)

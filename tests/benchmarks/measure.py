@@ -9,6 +9,8 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+from tests.benchmarks.job import processor_seconds
+
 ROOT = Path(__file__).parents[2]
 
 
@@ -17,6 +19,9 @@ class Outcome:
     """What came of a command."""
 
     seconds: float
+    """By the clock on the wall."""
+    processor: float
+    """Seconds of processor time, of all processes below it too."""
     output: str
     worker_bytes: int
     """Peak resident memory of the process below it that had most; zero where there was none."""
@@ -28,15 +33,15 @@ class CommandError(Exception):
 
 def run(command: list[str], *, watched: bool = False) -> Outcome:
     """Run a command to its end; `watched` looks at the memory of its workers meanwhile."""
-    started = time.perf_counter()
+    started, used = time.perf_counter(), processor_seconds()
     process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     watch = _Watch(process.pid) if watched else None
     output, errors = process.communicate()
-    seconds = time.perf_counter() - started
+    seconds, processor = time.perf_counter() - started, processor_seconds() - used
     peak = watch.stop() if watch else 0
     if process.returncode:
         raise CommandError(f"{' '.join(command)} ended with code {process.returncode}:\n{errors[-2000:]}")
-    return Outcome(seconds, output, peak)
+    return Outcome(seconds, processor, output, peak)
 
 
 class _Watch:

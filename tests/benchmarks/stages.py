@@ -1,8 +1,8 @@
 """Where the time of one process goes: run `python -m tests.benchmarks.stages photos-5`.
 
 The functions at the borders of the stages are wrapped with a clock, and the tasks of a run are done one after the other
-in this process. A stage's time is its own: what it calls of another stage is counted there. The clock takes about 1 us a
-call, which the stages share.
+in this process. A stage's time is its own: what it calls of another stage is counted there. The clock takes about 1 us
+a call, which the stages share.
 """
 
 from __future__ import annotations

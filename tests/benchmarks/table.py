@@ -6,6 +6,7 @@ import os
 import platform
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
+from statistics import median
 
 from tests.benchmarks.contest import Reading, rates, ratio
 from tests.benchmarks.upkeep import Fact
@@ -25,15 +26,17 @@ def work_table(work: Work, readings: list[Reading]) -> str:
     lines = [
         f"### {work.name}: {kind}{work.copies} {'copies' if work.copies > 1 else 'copy'}, {work.size} px",
         "",
-        f"| | samples/s | rounds | {' | '.join(f'/ {name}' for name in against)} | worker MB |",
-        "|---|" + "---:|" * (len(against) + 3),
+        f"| | samples/s | rounds | {' | '.join(f'/ {name}' for name in against)} | processor us/sample | worker MB |",
+        "|---|" + "---:|" * (len(against) + 4),
     ]
     for name, rate in found.items():
         own = [reading for reading in readings if reading.contestant == name]
         each = " ".join(f"{reading.rate:,.0f}" for reading in own)
         peak = max(reading.worker_bytes for reading in own) / 1e6
+        processor = median(1e6 * reading.processor / reading.samples for reading in own)
         shares = " | ".join(f"{rate / found[other]:.2f}" for other in against)
-        lines.append(f"| {name} | **{rate:,.0f}** | {each} | {shares} | {f'{peak:.0f}' if peak else ''} |")
+        memory = f"{peak:.0f}" if peak else ""
+        lines.append(f"| {name} | **{rate:,.0f}** | {each} | {shares} | {processor:,.0f} | {memory} |")
     return "\n".join([*lines, "", *_goal_lines(work, found)])
 
 

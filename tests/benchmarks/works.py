@@ -9,6 +9,7 @@ from pathlib import Path
 
 from tests.benchmarks.data import FASHION, MIXED, PHOTOS, TINY, DataSet
 from tests.benchmarks.job import PROCESSES, Job
+from tests.benchmarks.measure import Outcome
 
 PROGRAM = "cutmix-gen"
 """This program, with the libraries of the extra `fast`, two processes and Parquet, unless its name says otherwise."""
@@ -51,12 +52,12 @@ class Contestant:
             *("--copies", str(job.copies), "--size", str(job.size), "--jobs", str(PROCESSES), *self.options),
         ]
 
-    def outcome(self, output: str, wall: float) -> tuple[int, float]:
-        """Return samples and seconds from what a command printed; this program is charged for its start too."""
-        facts = json.loads(output.splitlines()[-1])
+    def took(self, outcome: Outcome) -> tuple[int, float, float]:
+        """Return samples, seconds and processor seconds of a command; this program is charged for its start too."""
+        facts = json.loads(outcome.output.splitlines()[-1])
         if self.name in PEERS or self.name == FLOOR:
-            return facts["samples"], facts["seconds"]
-        return facts["new_samples"], wall
+            return facts["samples"], facts["seconds"], facts["processor"]
+        return facts["new_samples"], outcome.seconds, outcome.processor
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,127 @@
+"""Exact numbers of samples for pairs of classes: which base and which donor each of them has."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from cutmix_gen.errors import UsageError
+from cutmix_gen.pairing import Census
+from cutmix_gen.permutation import Permutation
+
+_HEADER = ["class_a", "class_b", "count"]
+
+
+@dataclass(frozen=True, slots=True)
+class Quota:
+    """So many samples with a base of one class and a donor of another."""
+
+    base: str
+    donor: str
+    count: int
+
+
+def parse_quotas(lines: Sequence[str]) -> list[Quota]:
+    """Return the quotas that the lines of a CSV file describe: class_a, class_b, count.
+
+    A first line with these names is passed over.
+
+    Raises
+    ------
+    UsageError
+        If a line is none of that.
+    """
+    quotas = []
+    for number, row in enumerate(csv.reader(lines), 1):
+        fields = [field.strip() for field in row]
+        if not any(fields) or (number == 1 and fields == _HEADER):
+            continue
+        if len(fields) != 3 or not fields[2].isdecimal():
+            raise UsageError(
+                f"Line {number} of --pairs must be class_a,class_b,count with a whole number as count, "
+                f"but it is '{','.join(row)}'."
+            )
+        quotas.append(Quota(fields[0], fields[1], int(fields[2])))
+    return quotas
+
+
+class QuotaPlan:
+    """The samples that quotas ask for, any part of them computable alone.
+
+    Within its class every image is a base as often as any other, give or take one, and likewise a donor.
+
+    Parameters
+    ----------
+    quotas : sequence of Quota
+    classes : sequence of str
+        Of the set.
+    census : Census
+    seed : SeedSequence
+    """
+
+    def __init__(
+        self, quotas: Sequence[Quota], classes: Sequence[str], census: Census, seed: np.random.SeedSequence
+    ) -> None:
+        numbers = {name: number for number, name in enumerate(classes)}
+        self._census = census
+        self._base, self._donor = (
+            np.array([_number(numbers, census, name) for name in names], np.int64)
+            for names in ([quota.base for quota in quotas], [quota.donor for quota in quotas])
+        )
+        for quota in quotas:
+            if quota.base == quota.donor and census.counts[numbers[quota.base]] < 2:
+                raise UsageError(f"--pairs mixes '{quota.base}' with itself, but the class has a single image.")
+        self._counts = np.array([quota.count for quota in quotas], np.int64)
+        self._ends = np.cumsum(self._counts)
+        self._base_offsets = _before(self._base, self._counts)
+        self._donor_offsets = _before(self._donor, self._counts)
+        order, self._base_seed, self._donor_seed = seed.spawn(3)
+        self.total = int(self._ends[-1]) if len(quotas) else 0
+        self._order = Permutation(max(self.total, 1), order)
+
+    def rows(self, start: int, stop: int) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
+        """Return the places in the source index of the bases and of the donors of some samples: (n,) each."""
+        samples = self._order(start, stop)
+        quota = np.searchsorted(self._ends, samples, side="right")
+        nth = samples - (self._ends[quota] - self._counts[quota])
+        base = self._image(self._base[quota], self._base_offsets[quota] + nth, self._base_seed)
+        donor_rank = self._donor_offsets[quota] + nth
+        donor = self._image(self._donor[quota], donor_rank, self._donor_seed)
+        same = np.flatnonzero(base == donor)
+        donor[same] = self._image(self._donor[quota][same], donor_rank[same] + 1, self._donor_seed)
+        return base, donor
+
+    def _image(
+        self, labels: npt.NDArray[np.int64], ranks: npt.NDArray[np.int64], seed: np.random.SeedSequence
+    ) -> npt.NDArray[np.int64]:
+        """Return the image that has a rank in its class's own random order, which begins again at its end."""
+        rows = np.empty(len(labels), np.int64)
+        starts = self._census.starts
+        for label in np.unique(labels).tolist():
+            here = np.flatnonzero(labels == label)
+            keyed = np.random.SeedSequence(seed.entropy, spawn_key=(*seed.spawn_key, label))
+            order = Permutation(int(self._census.counts[label]), keyed)
+            rows[here] = starts[label] + order.at(ranks[here] % order.n)
+        return rows
+
+
+def _number(numbers: dict[str, int], census: Census, name: str) -> int:
+    if name not in numbers or not census.counts[numbers[name]]:
+        raise UsageError(
+            f"--pairs names the class '{name}', of which there are no images. There are: {', '.join(numbers)}."
+        )
+    return numbers[name]
+
+
+def _before(labels: npt.NDArray[np.int64], counts: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
+    """Return for each quota how many samples of the same class come in those before it."""
+    sums: dict[int, int] = {}
+    before = []
+    for label, count in zip(labels.tolist(), counts.tolist(), strict=True):
+        before.append(sums.get(label, 0))
+        sums[label] = before[-1] + count
+    return np.array(before, np.int64)
