@@ -193,6 +193,7 @@ class Framing:
     def __init__(self, config: GenerateConfig) -> None:
         self._target = config.target
         self._fit = config.make_fit()
+        self._views: dict[tuple[int, int, int, int, bool], View] = {}
 
     def frame(self, size: Size) -> Size:
         """Return the size of the sample that an image is the base of."""
@@ -213,6 +214,14 @@ class Framing:
 
     def donor(self, size: Size, frame: Size, chance: Chance, *, flip: bool) -> View:
         """Return how an image shows in a frame."""
+        if self._fit.is_random:
+            return self._view(size, frame, chance, flip)
+        key = (size.width, size.height, frame.width, frame.height, flip)
+        if key not in self._views:
+            self._views[key] = self._view(size, frame, (), flip)
+        return self._views[key]
+
+    def _view(self, size: Size, frame: Size, chance: Chance, flip: bool) -> View:
         fitting = self._fit.fit(size, frame, chance)
         place = fitting.place
         if flip:

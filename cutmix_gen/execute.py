@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import signal
 from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import closing
@@ -88,9 +89,15 @@ def _call(function: Callable[[int], Result], task: int, own_process: bool) -> tu
 
 @cache
 def _prepare_worker(own_process: bool) -> None:
-    """Set a worker up at its first task: one thread for Arrow; Ctrl-C is the parent's to handle."""
+    """Set a worker up at its first task.
+
+    Arrow gets one thread. A process of our own leaves Ctrl-C to its parent, and looks for garbage more seldom: a
+    task makes many small objects and hardly any cycles among them.
+    """
     import pyarrow as pa  # noqa: PLC0415  see run_tasks
 
     pa.set_cpu_count(1)
     if own_process:
         signal.signal(signal.SIGINT, signal.SIG_IGN)
+        gc.freeze()
+        gc.set_threshold(100_000, 20, 20)

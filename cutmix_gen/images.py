@@ -57,12 +57,14 @@ class Images:
         self._root = config.source
         self._codec = make_codec(config.codec)
         self._fit = config.make_fit()
-        self._frame = config.target if self._shows_alike() else None
+        self._target = config.target
+        self._encoding = config.encoding
+        self._frame = self._target if self._shows_alike() else None
 
     def _shows_alike(self) -> bool:
         """Tell whether every sample shows an image in the same way, so that it is fitted once."""
         shrinks = any(strategy.shrinks_donors for strategy, _ in self._config.strategies())
-        return self._config.target is not None and not self._fit.is_random and not shrinks
+        return self._target is not None and not self._fit.is_random and not shrinks
 
     def load(self, source: Source) -> LoadedImage:
         """Read and decode a source; whatever is wrong with it becomes the reason why there is none."""
@@ -101,7 +103,7 @@ class Images:
 
     def encode(self, pixels: Pixels) -> bytes:
         """Encode an image as the set has its images."""
-        return self._codec.encode(pixels, self._config.encoding)
+        return self._codec.encode(pixels, self._encoding)
 
     def held_bytes(self, image: LoadedImage) -> int:
         """Return what an image takes in memory; where all have one size a broken one counts like the others."""
@@ -121,15 +123,10 @@ class Images:
         return frame
 
     def _stands(self, decoded: Decoded) -> bool:
-        config = self._config
-        return (
-            config.target is None
-            and config.originals
-            and decoded.untouched
-            and decoded.format == config.encoding.format
-        )
+        keeps = self._target is None and self._config.originals
+        return keeps and decoded.untouched and decoded.format == self._encoding.format
 
     def _reduce(self, size: Size) -> int:
-        if self._config.target is None or self._fit.is_random:
+        if self._target is None or self._fit.is_random:
             return 1
-        return reduction(self._fit.fit(size, self._config.target, ()))
+        return reduction(self._fit.fit(size, self._target, ()))

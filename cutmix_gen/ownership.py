@@ -8,7 +8,6 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from cutmix_gen.geometry import whole
 from cutmix_gen.masks import Mask
 from cutmix_gen.masks.base import VISIBLE, pixel_bounds
 from cutmix_gen.records import Box, Size
@@ -36,12 +35,13 @@ def ownership(mask: Mask, places: Sequence[Box]) -> Ownership:
         Where the image of each source lies in its frame, base first; what is outside is padding, nobody's.
     """
     if _is_full(mask, places):
-        return Ownership(mask.weights(), mask.bounds(), mask.is_wasted())
+        weights = mask.weights()
+        return Ownership(weights, mask.bounds(), max(weights) >= 1.0 or mask.is_faint())
     shows = _shows(mask, places)
     shares = shows.sum(axis=(1, 2))
     boxes = [pixel_bounds(show >= VISIBLE) for show in shows[1:]]
     weights = shares / shares.sum() if shares.any() else np.eye(len(shares))[0]
-    return Ownership(weights.tolist(), boxes, mask.is_wasted() or bool(weights.max() >= 1.0))
+    return Ownership(weights.tolist(), boxes, bool(weights.max() >= 1.0) or mask.is_faint())
 
 
 def shares_within(mask: Mask, places: Sequence[Box], within: Box) -> npt.NDArray[np.float64]:
@@ -56,7 +56,11 @@ def shares_within(mask: Mask, places: Sequence[Box], within: Box) -> npt.NDArray
 
 def _is_full(mask: Mask, places: Sequence[Box]) -> bool:
     base, *donors = places
-    return base == whole(mask.size) and all(donor == whole(mask.donor_size) for donor in donors)
+    return _fills(base, mask.size) and all(_fills(donor, mask.donor_size) for donor in donors)
+
+
+def _fills(place: Box, frame: Size) -> bool:
+    return place.width == frame.width and place.height == frame.height
 
 
 def _shows(mask: Mask, places: Sequence[Box]) -> npt.NDArray[np.float64]:

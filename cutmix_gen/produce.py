@@ -8,8 +8,10 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field
+from functools import cache
 from typing import TypeVar
 
 import numpy as np
@@ -18,6 +20,7 @@ import numpy.typing as npt
 from cutmix_gen.draws import GUESTS, Draw, DrawKey, draw_copy, draw_originals
 from cutmix_gen.images import Images, LoadedImage
 from cutmix_gen.labels import class_weight, dominant_class, soft_labels
+from cutmix_gen.masks import Strategy
 from cutmix_gen.pairing import Members
 from cutmix_gen.plan import Run
 from cutmix_gen.recipe import Recipe
@@ -27,6 +30,9 @@ from cutmix_gen.shards import ShardWriter
 from cutmix_gen.storage import AtomicFile, sha256
 
 T = TypeVar("T")
+
+_COMMITS = 4
+"""Shards that are committed at a time: disks take several flushes in one go."""
 
 PIXEL_BUDGET = 256 << 20
 """Bytes of decoded pixels that a worker holds at a time; a block beyond it is paired in parts."""
@@ -53,15 +59,18 @@ def produce(run: Run, number: int) -> list[ShardRecord]:
     if not missing:
         return records
     images = Images(run.config)
-    with ExitStack() as stack:
-        outputs = [_Output(run, task, shard, images) for shard in missing]
+    outputs = [_Output(run, task, shard, images) for shard in missing]
+    commits: list[Future[ShardRecord]] = []
+    # Hashing and flushing to disk let go of the interpreter: they go on beside the next shard's work.
+    with ExitStack() as stack, ThreadPoolExecutor(_COMMITS) as pool:
         for output in outputs:
             stack.callback(output.discard)
         for part in _parts(run, task, images):
             for output in outputs:
                 output.add(part)
                 if part.is_last:
-                    records.append(output.commit())
+                    commits.append(pool.submit(output.commit))
+        records += [commit.result() for commit in commits]
     return records
 
 
@@ -240,7 +249,7 @@ class _Output:
         return Recipe(
             run=self._run.info.number,
             strategy=draw.strategy.name if draw else "original",
-            options=draw.strategy.options() if draw else {},
+            options=_options_of(draw.strategy) if draw else {},
             params=draw.params._asdict() if draw else {},
             size=size,
             views=views,
@@ -284,6 +293,11 @@ class _Output:
         self._strategies.update(rows.strategy)
         if self._shard.copy:
             self._lam_histogram += np.histogram(rows.lam, LAM_BINS, (0.0, 1.0))[0]
+
+
+@cache
+def _options_of(strategy: Strategy) -> dict[str, int | float | bool]:
+    return strategy.options()
 
 
 def _padded(values: list[T], length: int, filler: T | None = None) -> list[T]:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass, field
+from functools import cached_property
 
 import numpy as np
 import numpy.typing as npt
@@ -60,7 +62,7 @@ NO_BOX = Box(0, 0, 0, 0)
 """The box of a donor that owns no pixel."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)  # without slots, for the cached text
 class View:
     """How a source image became one side of a sample: the part that is used, and whether it was mirrored."""
 
@@ -69,6 +71,12 @@ class View:
     place: Box
     """Where it lies in its frame; what is outside is padding."""
     flip: bool
+
+    @cached_property
+    def json(self) -> str:
+        """The view as a recipe has it; many samples share one."""
+        crop, place, flip = self.crop.as_list(), self.place.as_list(), self.flip
+        return json.dumps({"crop": crop, "place": place, "flip": flip}, separators=(",", ":"))
 
 
 @dataclass(frozen=True, slots=True)

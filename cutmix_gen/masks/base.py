@@ -130,9 +130,13 @@ class Mask(ABC):
         shares: list[float] = (self.shares() / self.size.area).tolist()
         return shares
 
+    def is_faint(self) -> bool:
+        """Tell whether a source that has a share is nowhere seen after rounding to 8 bit."""
+        return False
+
     def is_wasted(self) -> bool:
         """Tell whether the mixed image would be one of its sources, untouched."""
-        return bool(self.shares().max() >= self.size.area)
+        return max(self.weights()) >= 1.0 or self.is_faint()
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,6 +167,13 @@ class PatchMask(Mask):
     def donor_size(self) -> Size:
         """The size at which donors are taken in."""
         return self.shrunk or self.size
+
+    def weights(self) -> list[float]:
+        """Return the share of each source, as `Mask.weights` says."""
+        if not self._is_one_box():
+            return Mask.weights(self)
+        area, donor = self.size.area, self.patches[0].box.area
+        return [(area - donor) / area, donor / area]
 
     def mix(self, base: AnyPixels, donors: list[AnyPixels]) -> AnyPixels:
         """Return the mixed image, as `Mask.mix` says."""
@@ -273,7 +284,7 @@ class SoftMask(Mask):
         """Return the box of the donor, as `Mask.bounds` says: where it shows at all after rounding to 8 bit."""
         return [pixel_bounds(np.broadcast_to(self.donor >= VISIBLE, (self.size.height, self.size.width)))]
 
-    def is_wasted(self) -> bool:
+    def is_faint(self) -> bool:
         """Tell whether one of the images would not show anywhere after rounding to 8 bit."""
         return bool(self.donor.max() < VISIBLE or self.donor.min() > 1 - VISIBLE)
 

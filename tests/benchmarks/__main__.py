@@ -27,7 +27,7 @@ _ROWS = [*(work.name for work in WORKS), *UPKEEP]
     type=click.Path(path_type=Path),
     default=Path(tempfile.gettempdir(), "cutmix-gen-benchmarks"),
     show_default=True,
-    help="Folder for the data (about 1 GB), laid out at the first use, and for the sets that are made.",
+    help="Folder for the data (about 300 MB), laid out at the first use, and for the sets that are made.",
 )
 @click.option("--json", "facts", type=click.Path(path_type=Path), help="File for all readings.")
 def main(only: tuple[str, ...], count: int, quick: bool, data: Path, facts: Path | None) -> None:
