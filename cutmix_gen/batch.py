@@ -98,6 +98,8 @@ def _size_of(batch: npt.NDArray[Any], data_format: str) -> Size:
     if batch.ndim not in (3, 4):
         raise UsageError(f"images must be of shape (N, H, W), (N, H, W, C) or (N, C, H, W), but it is {batch.shape}.")
     height, width = batch.shape[1:3] if data_format == "NHWC" or batch.ndim == 3 else batch.shape[2:]
+    if width * height < 2:
+        raise UsageError(f"images must be large enough to hold a box, but they have {width} x {height} px.")
     return Size(width, height)
 
 
