@@ -11,8 +11,9 @@ from pathlib import Path
 import numpy as np
 
 from cutmix_gen.card import write_card
-from cutmix_gen.codecs import best_codec, make_codec, peek
+from cutmix_gen.codecs import best_codec, make_codec
 from cutmix_gen.codecs.modes import DEEP, GRAY
+from cutmix_gen.codecs.pillow import peek
 from cutmix_gen.config import DENSE_LABELS_UP_TO, GenerateConfig
 from cutmix_gen.errors import SetError, UsageError
 from cutmix_gen.manifest import FORMAT_VERSION, Manifest, RunInfo, SetInfo
@@ -26,7 +27,7 @@ _log = logging.getLogger(__name__)
 _HEADERS = 256
 """Image headers that decide the automatic settings."""
 
-_LIBRARIES = ("numpy", "pillow", "pyarrow", "simplejpeg", "cykooz.resizer")
+_LIBRARIES = ("numpy", "pillow", "pyarrow", "simplejpeg", "cykooz.resizer", "isal")
 """Whose releases may change the bytes."""
 
 

@@ -8,7 +8,6 @@ import math
 import re
 from collections.abc import Collection
 from dataclasses import dataclass, field, fields, replace
-from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
@@ -363,10 +362,15 @@ def _flag(name: str) -> str:
 def _bounds(text: str) -> tuple[float, float] | None:
     """Return two numbers given as LO,HI, where fractions like 3/4 are fine; None if it is not that."""
     try:
-        low, high = (float(Fraction(part)) for part in text.split(","))
+        low, high = (_number(part) for part in text.split(","))
     except (ValueError, ZeroDivisionError):
         return None
     return low, high
+
+
+def _number(text: str) -> float:
+    over, _, under = text.partition("/")
+    return float(over) / float(under or 1)
 
 
 def _canonical_size(text: str | int) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -43,8 +43,7 @@ class DrawKey:
         return np.random.default_rng(np.random.SeedSequence(seed, spawn_key=spawn_key))
 
 
-@dataclass(frozen=True, slots=True)
-class Draw:
+class Draw(NamedTuple):
     """All that is random about one sample, and what follows from it."""
 
     donors: list[int]

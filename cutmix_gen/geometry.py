@@ -6,7 +6,7 @@ import math
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import ClassVar, NamedTuple
 
 from cutmix_gen.records import Box, Size
 
@@ -17,8 +17,7 @@ Chance = Sequence[Sequence[float]]
 """`TRIES` rows of four uniform numbers in [0, 1): area, aspect, x, y."""
 
 
-@dataclass(frozen=True, slots=True)
-class Fitting:
+class Fitting(NamedTuple):
     """How an image fills a frame."""
 
     crop: Box

@@ -74,11 +74,12 @@ class Images:
                 raise ImageError(f"the file has {len(file)} bytes, it had {source.num_bytes} when it was scanned")
             decoded = self._codec.decode(file, self._config.mode, self._reduce)
             if self._frame is None:
-                return LoadedImage(source, decoded, file=file if self._stands(decoded) else b"")
+                kept = replace(decoded, source=decoded.pixels)
+                return LoadedImage(source, kept, file=file if self._stands(decoded) else b"")
             fitting = self._fit.fit(decoded.size, self._frame, ())
             view = View(fitting.crop, fitting.place, flip=False)
             pixels = self._show(decoded, view, self._frame)
-            return LoadedImage(source, replace(decoded, pixels=pixels), view)
+            return LoadedImage(source, replace(decoded, source=pixels), view)
         except Exception as error:
             return LoadedImage(source, None, reason=f"{type(error).__name__}: {error}")
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -13,8 +13,7 @@ from cutmix_gen.masks.base import VISIBLE, pixel_bounds
 from cutmix_gen.records import Box, Size
 
 
-@dataclass(frozen=True, slots=True)
-class Ownership:
+class Ownership(NamedTuple):
     """Who owns what of a mixed image."""
 
     weights: list[float]

@@ -11,8 +11,7 @@ from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field
-from functools import cache
-from typing import TypeVar
+from typing import NamedTuple, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -20,11 +19,11 @@ import numpy.typing as npt
 from cutmix_gen.draws import GUESTS, Draw, DrawKey, draw_copy, draw_originals
 from cutmix_gen.images import Images, LoadedImage
 from cutmix_gen.labels import class_weight, dominant_class, soft_labels
-from cutmix_gen.masks import Strategy
+from cutmix_gen.ownership import Ownership
 from cutmix_gen.pairing import Members
 from cutmix_gen.plan import Run
-from cutmix_gen.recipe import Recipe
-from cutmix_gen.records import LAM_BINS, NO_BOX, Box, Rows, ShardRecord, ShardSpec, Size, Skip, Task, View
+from cutmix_gen.recipe import RecipeWriter
+from cutmix_gen.records import LAM_BINS, NO_BOX, Rows, ShardRecord, ShardSpec, Size, Skip, Task, View
 from cutmix_gen.saliency import focus
 from cutmix_gen.shards import ShardWriter
 from cutmix_gen.storage import AtomicFile, sha256
@@ -127,8 +126,7 @@ def _add_guests(run: Run, task: Task, images: Images, part: _Part, given: npt.ND
         part.images.append(there[row])
 
 
-@dataclass(frozen=True, slots=True)
-class _Made:
+class _Made(NamedTuple):
     """One sample, before it becomes a row."""
 
     place: int
@@ -136,11 +134,14 @@ class _Made:
     image: bytes
     sources: list[LoadedImage]
     """Base first."""
-    weights: list[float]
-    """Share of the pixels that each source owns."""
-    boxes: list[Box]
-    """One for each donor."""
-    recipe: Recipe
+    owned: Ownership
+    strategy: str
+    lam_drawn: float
+    recipe: str
+
+
+_UNMIXED = Ownership([1.0], [], is_wasted=True)
+"""Of an original."""
 
 
 class _Output:
@@ -153,6 +154,7 @@ class _Output:
         self._images = images
         self._name = run.shard_file(shard.number)
         self._file = AtomicFile(run.manifest.root / self._name)
+        self._recipes = RecipeWriter(run.info.number, len(run.set.classes), run.config.label_smoothing)
         self._writer: ShardWriter | None = None
         self._samples = 0
         self._class_weight = np.zeros(len(run.set.classes))
@@ -215,8 +217,8 @@ class _Output:
                 continue
             size = self._run.config.target or image.size
             encoded = image.file or self._images.encode(self._images.show(image, view, size))
-            recipe = self._recipe([image], (view,), size, None)
-            yield _Made(place, encoded, [image], [1.0], [], recipe)
+            recipe = self._recipes.original(view, size, image.source.label)
+            yield _Made(place, encoded, [image], _UNMIXED, "original", 1.0, recipe)
 
     def _mixed(self, part: _Part) -> Iterator[_Made]:
         for place, (base, draw) in enumerate(zip(part.images, self._draws(part), strict=False)):
@@ -225,10 +227,11 @@ class _Output:
             if isinstance(draw, str):
                 self._skipped.append(Skip(base.source.path, base.reason or draw))
                 continue
-            images = [base, *(part.images[donor] for donor in draw.donors)]
+            images = [base, *[part.images[donor] for donor in draw.donors]]
             encoded = self._images.encode(self._images.mix(images, draw.views, draw.mask))
-            recipe = self._recipe(images, draw.views, draw.mask.size, draw)
-            yield _Made(part.start + place, encoded, images, draw.owned.weights, draw.owned.boxes, recipe)
+            strategy, params, size = draw.strategy, draw.params, draw.mask.size
+            recipe = self._recipes.mixed(strategy, params, size, draw.views, [image.source.label for image in images])
+            yield _Made(part.start + place, encoded, images, draw.owned, strategy.name, params.lam, recipe)
 
     def _draws(self, part: _Part) -> list[Draw | str]:
         key = DrawKey(self._run.info.number, self._shard.copy, self._task.number, part.number)
@@ -245,26 +248,13 @@ class _Output:
 
         return draw_copy(self._run.config, key, [image.size for image in part.images], members, focus_of)
 
-    def _recipe(self, images: list[LoadedImage], views: tuple[View, ...], size: Size, draw: Draw | None) -> Recipe:
-        return Recipe(
-            run=self._run.info.number,
-            strategy=draw.strategy.name if draw else "original",
-            options=_options_of(draw.strategy) if draw else {},
-            params=draw.params._asdict() if draw else {},
-            size=size,
-            views=views,
-            labels=tuple(image.source.label for image in images),
-            num_classes=len(self._run.set.classes),
-            smoothing=self._run.config.label_smoothing,
-        )
-
     def _rows(self, made: list[_Made]) -> Rows:
         """Turn samples into columns, and label them."""
         schema = self._run.set.schema
         n, sources = len(made), schema.sources
         index = np.array([_padded([s.source.label for s in one.sources], sources) for one in made], np.int32)
-        weight = np.array([_padded(one.weights, sources, 0.0) for one in made])
-        boxes = [[box.as_list() for box in _padded(one.boxes, sources - 1, NO_BOX)] for one in made]
+        weight = np.array([_padded(one.owned.weights, sources, 0.0) for one in made])
+        boxes = [_padded(one.owned.boxes, sources - 1, NO_BOX) for one in made]
         dense = (
             soft_labels(index, weight, len(schema.classes), self._run.config.label_smoothing) if schema.dense else None
         )
@@ -279,12 +269,12 @@ class _Output:
             label_index=index,
             label_weight=weight.astype(np.float32),
             synthetic=np.full(n, self._shard.copy > 0),
-            strategy=[one.recipe.strategy for one in made],
+            strategy=[one.strategy for one in made],
             lam=weight[:, 0].astype(np.float32),
-            lam_drawn=np.array([one.recipe.lam_drawn for one in made], np.float32),
+            lam_drawn=np.array([one.lam_drawn for one in made], np.float32),
             sources=[[image.source.path for image in one.sources] for one in made],
             boxes=np.array(boxes, np.int32).reshape(n, sources - 1, 4),
-            recipe=[one.recipe.to_json() for one in made],
+            recipe=[one.recipe for one in made],
         )
 
     def _count(self, rows: Rows) -> None:
@@ -293,11 +283,6 @@ class _Output:
         self._strategies.update(rows.strategy)
         if self._shard.copy:
             self._lam_histogram += np.histogram(rows.lam, LAM_BINS, (0.0, 1.0))[0]
-
-
-@cache
-def _options_of(strategy: Strategy) -> dict[str, int | float | bool]:
-    return strategy.options()
 
 
 def _padded(values: list[T], length: int, filler: T | None = None) -> list[T]:

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import lru_cache
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from cutmix_gen.errors import CutMixGenError, RecipeError
-from cutmix_gen.masks import Mask, make_strategy
+from cutmix_gen.masks import Mask, Strategy, make_strategy
 from cutmix_gen.ownership import Ownership, ownership, shares_within
 from cutmix_gen.records import Box, Size, View
 
@@ -79,16 +79,44 @@ class Recipe:
         """The drawn share of the base."""
         return float(self.params["lam"]) if self.params else 1.0
 
-    def to_json(self) -> str:
-        """Return the recipe as the field `recipe` of a sample has it.
 
-        What `json.dumps` would make of it, put together from parts of which many samples share most.
-        """
+class RecipeWriter:
+    """Writes the field `recipe` of many samples, which `parse_recipe` turns back.
+
+    It is what `json.dumps` would make without blanks, put together from parts of which the samples share most.
+
+    Parameters
+    ----------
+    run : int
+    num_classes : int
+    smoothing : float
+    """
+
+    def __init__(self, run: int, num_classes: int, smoothing: float) -> None:
+        self._run = run
+        self._tail = f'"num_classes":{num_classes},"smoothing":{smoothing!r}}}'
+        self._heads: dict[str, str] = {}
+
+    def original(self, view: View, size: Size, label: int) -> str:
+        """Return the recipe of an original."""
+        return f"{self._head('original', None)},{self._middle('{}', size, (view,), (label,))},{self._tail}"
+
+    def mixed(self, strategy: Strategy, params: Any, size: Size, views: Sequence[View], labels: Sequence[int]) -> str:
+        """Return the recipe of a mixed sample."""
+        head = self._head(strategy.name, strategy)
+        return f"{head},{self._middle(_params_json(params), size, views, labels)},{self._tail}"
+
+    def _head(self, name: str, strategy: Strategy | None) -> str:
+        if name not in self._heads:
+            options = _encode(strategy.options() if strategy else {})
+            self._heads[name] = f'{{"run":{self._run},"strategy":"{name}","options":{options}'
+        return self._heads[name]
+
+    @staticmethod
+    def _middle(params: str, size: Size, views: Sequence[View], labels: Sequence[int]) -> str:
         return (
-            f'{{"run":{self.run},"strategy":"{self.strategy}","options":{_options_json(tuple(self.options.items()))},'
-            f'"params":{_params_json(self.params)},"size":[{self.size.width},{self.size.height}],'
-            f'"views":[{",".join([view.json for view in self.views])}],"labels":[{",".join(map(str, self.labels))}],'
-            f'"num_classes":{self.num_classes},"smoothing":{self.smoothing!r}}}'
+            f'"params":{params},"size":[{size.width},{size.height}],'
+            f'"views":[{",".join([view.json for view in views])}],"labels":[{",".join(map(str, labels))}]'
         )
 
 
@@ -126,15 +154,12 @@ _LARGEST = 1 << 16
 """Pixels of a side at most: a recipe may come from anywhere, and a mask takes memory."""
 
 
-@lru_cache(maxsize=1 << 12)
-def _options_json(options: tuple[tuple[str, Any], ...]) -> str:
-    return _encode(dict(options))
-
-
-def _params_json(params: dict[str, Any]) -> str:
-    if all(type(value) is float for value in params.values()):  # the common case in a third of the time
-        return "{" + ",".join([f'"{name}":{value!r}' for name, value in params.items()]) + "}"
-    return _encode(params)
+def _params_json(params: Any) -> str:
+    """Return drawn parameters, a NamedTuple, as JSON."""
+    for value in params:
+        if type(value) is not float:
+            return _encode(params._asdict())
+    return "{" + ",".join([f'"{name}":{value!r}' for name, value in zip(params._fields, params, strict=True)]) + "}"
 
 
 def _view(facts: dict[str, Any]) -> View:

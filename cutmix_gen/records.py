@@ -1,10 +1,14 @@
-"""The frozen dataclasses that cross from one room of the program to another."""
+"""The records that cross from one room of the program to another.
+
+Those of which a sample takes several are named tuples: making one takes a third of the time of a frozen dataclass.
+"""
 
 from __future__ import annotations
 
 import json
 from dataclasses import dataclass, field
 from functools import cached_property
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -13,8 +17,7 @@ Pixels = npt.NDArray[np.uint8] | npt.NDArray[np.uint16]
 """An image: (H, W, 3) uint8 for RGB, (H, W) uint8 for L, (H, W) uint16 for I;16."""
 
 
-@dataclass(frozen=True, slots=True)
-class Size:
+class Size(NamedTuple):
     """Width and height in pixels."""
 
     width: int
@@ -29,8 +32,7 @@ class Size:
         return f"{self.width} x {self.height}"
 
 
-@dataclass(frozen=True, slots=True)
-class Box:
+class Box(NamedTuple):
     """A rectangle of pixels, half open: columns x1 to x2 - 1, rows y1 to y2 - 1."""
 
     x1: int
@@ -55,7 +57,7 @@ class Box:
 
     def as_list(self) -> list[int]:
         """Return [x1, y1, x2, y2], the order in which a box is written to files."""
-        return [self.x1, self.y1, self.x2, self.y2]
+        return list(self)
 
 
 NO_BOX = Box(0, 0, 0, 0)

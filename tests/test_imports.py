@@ -14,11 +14,11 @@ ROOT = Path(cutmix_gen.__file__).parent
 
 FLOORS = {
     0: "errors records storage version",
-    1: "masks pairing labels geometry mixing ownership recipe saliency permutation tally codecs shards execute",
+    1: "masks pairing labels geometry mixing ownership recipe saliency permutation quotas tally codecs shards execute",
     2: "config source manifest draws images",
-    3: "plan batch card",
-    4: "begin produce reader verify describe grid report replay",
-    5: "make estimate",
+    3: "plan card",
+    4: "begin produce reader verify describe cropping gallery grid report replay",
+    5: "make estimate batch",
     6: "cli __main__ __init__",
 }
 """The rooms of each floor: a module may import from its own floor and from those below, never from above."""

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 from importlib.util import find_spec
 
-from cutmix_gen.codecs.base import INTERPOLATIONS, Codec, Decoded, Encoding, Reduce, Region
-from cutmix_gen.codecs.modes import MODES
-from cutmix_gen.codecs.pillow import PillowCodec, peek
+from cutmix_gen.codecs.base import INTERPOLATIONS, MODES, Codec, Decoded, Encoding, Reduce, Region
 from cutmix_gen.errors import UsageError
 
 __all__ = [
@@ -20,12 +18,11 @@ __all__ = [
     "Region",
     "best_codec",
     "make_codec",
-    "peek",
 ]
 
 CODECS = {
     "pillow": (),
-    "turbo": ("simplejpeg", "cykooz_resizer"),
+    "turbo": ("simplejpeg", "cykooz_resizer", "isal"),
 }
 """Every codec and the modules beyond the core that it needs."""
 
@@ -50,6 +47,8 @@ def make_codec(name: str) -> Codec:
             'Install them with: pip install "cutmix-gen[fast]" (or make the set with --codec pillow).'
         )
     if name == "pillow":
+        from cutmix_gen.codecs.pillow import PillowCodec  # noqa: PLC0415  printing the help takes no Pillow
+
         return PillowCodec()
     from cutmix_gen.codecs.turbo import TurboCodec  # noqa: PLC0415  only where its libraries are installed
 

@@ -5,13 +5,22 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import ClassVar
+from functools import cached_property
+from typing import TYPE_CHECKING, ClassVar
+
+import numpy as np
 
 from cutmix_gen.records import Box, Pixels, Size
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
 
 Reduce = Callable[[Size], int]
 """From the size of an upright image to the power of two by which decoding may shrink it."""
 
+
+MODES = ("RGB", "L", "I;16")
+"""The pixel modes of a set: 8-bit colour, 8-bit grayscale, 16-bit grayscale."""
 
 Region = tuple[float, float, float, float]
 """x1, y1, x2, y2 in pixels, fractions allowed: what both resizing libraries take."""
@@ -37,12 +46,12 @@ class Encoding:
         return "jpg" if self.format == "jpeg" else self.format
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)  # without slots, for the cached array
 class Decoded:
     """A source image in the set's mode, upright."""
 
-    pixels: Pixels
-    """Shrunk by the decoder where it was asked for."""
+    source: Pixels | Image
+    """Shrunk by the decoder where it was asked for; Pillow's own form where an array of it may not be needed."""
     size: Size
     """Of the upright image before any shrinking."""
     format: str
@@ -51,6 +60,11 @@ class Decoded:
     """Whether its own pixel mode was another than the set's, or had transparency."""
     untouched: bool
     """Whether the file's bytes, read by any decoder, give just these pixels."""
+
+    @cached_property
+    def pixels(self) -> Pixels:
+        """The image as an array: (H, W[, C])."""
+        return np.asarray(self.source)
 
 
 class Codec(ABC):
@@ -79,14 +93,14 @@ class Codec(ABC):
         """
 
     @abstractmethod
-    def resize(self, pixels: Pixels, region: Region, target: Size, interpolation: str) -> Pixels:
+    def resize(self, image: Pixels | Image, region: Region, target: Size, interpolation: str) -> Pixels:
         """Resize a region of an image, antialiased.
 
         Parameters
         ----------
-        pixels : (H, W[, C]) ndarray
+        image : (H, W[, C]) ndarray or Image
         region : (x1, y1, x2, y2)
-            In pixels of the array, fractions allowed.
+            In pixels of the image, fractions allowed.
         target : Size
         interpolation : str
             One of `INTERPOLATIONS`.
@@ -105,7 +119,8 @@ class Codec(ABC):
 
         The crop is in pixels of the full-size image, whatever the decoder shrank.
         """
-        height, width = decoded.pixels.shape[:2]
+        source = decoded.source
+        width, height = source.shape[1::-1] if isinstance(source, np.ndarray) else source.size
         if decoded.size == Size(width, height) == target and crop == Box(0, 0, width, height):
             return decoded.pixels
         if decoded.size == Size(width, height) and (crop.width, crop.height) == (target.width, target.height):
@@ -117,4 +132,4 @@ class Codec(ABC):
             crop.x2 * width / full.width,
             crop.y2 * height / full.height,
         )
-        return self.resize(decoded.pixels, region, target, interpolation)
+        return self.resize(source, region, target, interpolation)

@@ -8,9 +8,6 @@ from PIL import Image
 from cutmix_gen.errors import ImageError
 from cutmix_gen.records import Pixels
 
-MODES = ("RGB", "L", "I;16")
-"""The pixel modes of a set: 8-bit colour, 8-bit grayscale, 16-bit grayscale."""
-
 GRAY = frozenset({"1", "L", "LA"})
 DEEP = frozenset({"I", "I;16", "I;16L", "I;16B", "I;16N"})
 _ALPHA = frozenset({"RGBA", "RGBa", "LA", "PA"})

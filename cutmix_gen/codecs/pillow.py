@@ -27,6 +27,9 @@ _UPRIGHT = {
 }
 """EXIF orientation to the turn that undoes it; 1 is upright (Exif 2.32, table 6)."""
 
+_METADATA = frozenset({"exif", "xmp", "XML:com.adobe.xmp", "Raw profile type exif"})
+"""Where Pillow looks for an orientation."""
+
 _FILTERS = {
     "bilinear": Image.Resampling.BILINEAR,
     "bicubic": Image.Resampling.BICUBIC,
@@ -46,33 +49,32 @@ class PillowCodec(Codec):
     def decode(self, data: bytes, mode: str, reduce: Reduce) -> Decoded:
         """Decode as `Codec.decode` says."""
         with Image.open(BytesIO(data), formats=FORMATS) as image:
-            file_format, raw_mode = _format(image), _raw_mode(image)
+            file_format, raw_mode, frames = _format(image), _raw_mode(image), getattr(image, "n_frames", 1)
             if file_format != "jpeg":
                 image.load()  # the orientation of a PNG may stand behind its pixels
-            turn = _UPRIGHT.get(image.getexif().get(_ORIENTATION, 1))
-            swapped = turn is not None and image.getexif()[_ORIENTATION] >= 5
+            orientation = _orientation(image)
+            turn, swapped = _UPRIGHT.get(orientation), 5 <= orientation <= 8
             size = Size(*(reversed(image.size) if swapped else image.size))
             own_mode = image.mode
             if file_format == "jpeg":
                 factor = reduce(size)
                 gray = "L" if mode == "L" and own_mode == "RGB" else own_mode
                 image.draft(gray, (max(image.width // factor, 1), max(image.height // factor, 1)))
+                image.load()
             upright = image.transpose(turn) if turn is not None else image
             converted = own_mode != mode or has_transparency(image)
-            frames = getattr(image, "n_frames", 1)
             return Decoded(
-                pixels=pixels_of(upright, mode),
+                source=pixels_of(upright, mode) if upright.mode != mode or has_transparency(image) else upright,
                 size=size,
                 format=file_format,
                 converted=converted,
                 untouched=turn is None and not converted and frames == 1 and raw_mode in ("", mode, "I;16B"),
             )
 
-    def resize(self, pixels: Pixels, region: Region, target: Size, interpolation: str) -> Pixels:
+    def resize(self, image: Pixels | Image.Image, region: Region, target: Size, interpolation: str) -> Pixels:
         """Resize as `Codec.resize` says."""
-        size = (target.width, target.height)
-        resized = Image.fromarray(pixels).resize(size, _FILTERS[interpolation], box=region)
-        return np.asarray(resized)
+        picture = image if isinstance(image, Image.Image) else Image.fromarray(image)
+        return np.asarray(picture.resize((target.width, target.height), _FILTERS[interpolation], box=region))
 
     def encode(self, pixels: Pixels, encoding: Encoding) -> bytes:
         """Encode as `Codec.encode` says."""
@@ -93,6 +95,14 @@ def _format(image: Image.Image) -> str:
     """Return an image's format in lower case; a camera's several pictures in one JPEG count as a JPEG."""
     name = (image.format or "").lower()
     return "jpeg" if name == "mpo" else name
+
+
+def _orientation(image: Image.Image) -> int:
+    """Return the EXIF orientation of an image, 1 where it has none."""
+    if image.format != "TIFF" and not image.info.keys() & _METADATA:
+        return 1  # reading an empty EXIF block takes as long as decoding a small image
+    orientation = image.getexif().get(_ORIENTATION, 1)
+    return orientation if orientation in _UPRIGHT else 1
 
 
 def _raw_mode(image: Image.Image) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Iterable, Mapping
 from dataclasses import Field, fields
 
@@ -102,6 +101,8 @@ def make_strategy(name: str, options: Mapping[str, object]) -> Strategy:
         If there is no such strategy, or an option of it does not fit.
     """
     if name not in STRATEGIES:
+        import difflib  # noqa: PLC0415  only for the message
+
         near = difflib.get_close_matches(name, STRATEGIES, 1)
         hint = f" Did you mean '{near[0]}'?" if near else ""
         raise UsageError(f"There is no strategy '{name}'.{hint} Choose from: {', '.join(STRATEGIES)}.")

@@ -50,8 +50,10 @@ class _ParquetWriter(ShardWriter):
     def __init__(self, path: Path, schema: RowSchema) -> None:
         self._schema = schema
         self._arrow = arrow_schema(schema)
+        # An open file: looking up the file system of a path takes pyarrow longer than writing a small shard.
+        self._sink = pa.OSFile(str(path), "wb")
         self._file = pq.ParquetWriter(
-            path,
+            self._sink,
             self._arrow,
             compression={name: "none" if name.startswith("image") else "zstd" for name in _leaf_columns(self._arrow)},
             use_dictionary=["strategy"],
@@ -69,6 +71,7 @@ class _ParquetWriter(ShardWriter):
             self._flush(whole_groups_only=False)
         finally:
             self._file.close()
+            self._sink.close()
 
     def _flush(self, *, whole_groups_only: bool) -> None:
         """Write the rows that wait; the last ones may go on waiting for more to make a full row group with."""

@@ -3,7 +3,8 @@ from __future__ import annotations
 import pytest
 
 from cutmix_gen import codecs
-from cutmix_gen.codecs import CODECS, best_codec, make_codec, peek
+from cutmix_gen.codecs import CODECS, best_codec, make_codec
+from cutmix_gen.codecs.pillow import peek
 from cutmix_gen.errors import UsageError
 from tests.images import file_of, noise
 
