@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from cutmix_gen.draws import ROUNDS, Rounds
+from cutmix_gen.draws import Rounds
 from cutmix_gen.errors import UsageError
 from cutmix_gen.labels import soft_labels
 from cutmix_gen.masks import LamLaw
-from cutmix_gen.masks.cutmix import CutMix
+from cutmix_gen.masks.cutmix import CutMix, CutMixParams
 from cutmix_gen.pairing import Census, Members, RandomPairing
 from cutmix_gen.records import Size
 
+_TRIES = 64
+"""How often a wasted box is drawn again before one over the middle serves."""
 _TOLERANCE = 1e-3
 """How far the shares of a soft label may sum from 1: half precision has steps of that size."""
 
@@ -72,10 +75,11 @@ def cutmix(  # noqa: PLR0913  the arguments are a fixed contract
     everyone = Members(np.zeros(n, np.int32), np.ones(n, bool), n, Census(np.array([n])))
     donors = RandomPairing().pair(rng, everyone, 1)[:, 0]
     strategy = CutMix()
-    rounds = Rounds(strategy, lambda _: strategy.draw(rng, n, LamLaw(alpha)))
+    law = LamLaw(alpha)
+    rounds = Rounds(strategy, lambda _: strategy.draw(rng, n, law), lambda _: _endless(strategy, rng, law))
     mixed, weight = batch.copy(), np.ones((n, 2))
     for row in range(n):
-        masks = (strategy.realise(params, size) for params in rounds.tries(row, ROUNDS))
+        masks = (strategy.realise(params, size) for params in rounds.tries(row, _TRIES))
         mask = next((mask for mask in masks if not mask.is_wasted()), None)
         if mask is None:
             raise UsageError(f"images must be large enough to hold a box, but they have {size} px.")
@@ -97,17 +101,24 @@ def _size_of(batch: npt.NDArray[Any], data_format: str) -> Size:
         raise UsageError(f"data_format must be NHWC or NCHW, but it is {data_format!r}.")
     if batch.ndim not in (3, 4):
         raise UsageError(f"images must be of shape (N, H, W), (N, H, W, C) or (N, C, H, W), but it is {batch.shape}.")
+    if batch.ndim == 4 and data_format == "NHWC" and batch.shape[1] in (1, 3, 4) and batch.shape[3] > 4:
+        raise UsageError(f'images of shape {batch.shape} look like (N, C, H, W). Give data_format="NCHW".')
     height, width = batch.shape[1:3] if data_format == "NHWC" or batch.ndim == 3 else batch.shape[2:]
     if width * height < 2:
         raise UsageError(f"images must be large enough to hold a box, but they have {width} x {height} px.")
     return Size(width, height)
 
 
+def _endless(strategy: CutMix, rng: np.random.Generator, law: LamLaw) -> Iterator[CutMixParams]:
+    while True:
+        yield from strategy.draw(rng, 1, law)
+
+
 def _array(name: str, values: npt.ArrayLike) -> npt.NDArray[Any]:
     try:
         return np.asarray(values)
-    except ValueError as error:
-        raise UsageError(f"{name} must be one array, all of one shape, but: {error}.") from error
+    except (ValueError, TypeError, RuntimeError) as error:
+        raise UsageError(f"{name} must be one array, all of one shape, that NumPy can read, but: {error}.") from error
 
 
 def _check_options(num_classes: int, alpha: float, rng: np.random.Generator) -> None:

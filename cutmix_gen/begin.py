@@ -13,17 +13,23 @@ import numpy as np
 from cutmix_gen.card import write_card
 from cutmix_gen.codecs import best_codec, make_codec
 from cutmix_gen.codecs.modes import DEEP, GRAY
-from cutmix_gen.codecs.pillow import peek
+from cutmix_gen.codecs.pillow import Header, peek
 from cutmix_gen.config import DENSE_LABELS_UP_TO, GenerateConfig
 from cutmix_gen.errors import SetError, UsageError
+from cutmix_gen.images import PIXEL_BYTES
 from cutmix_gen.manifest import FORMAT_VERSION, Manifest, RunInfo, SetInfo
 from cutmix_gen.pairing import Census
 from cutmix_gen.plan import Plan, Run, quota_plan
-from cutmix_gen.source import Scan, fingerprint, scan, write_index
+from cutmix_gen.source import Scan, fingerprint, scan, source_state, write_index
 from cutmix_gen.storage import source_path
 
 _log = logging.getLogger(__name__)
 
+PIXEL_BUDGET = 256 << 20
+"""Bytes of decoded pixels that a worker holds at a time; a block beyond it is paired in parts."""
+
+_STRAY = 0.05
+"""Share of the images up to which those of another pixel mode are strays."""
 _HEADERS = 256
 """Image headers that decide the automatic settings."""
 
@@ -51,42 +57,19 @@ def begin(config: GenerateConfig) -> Run:
     if not manifest.exists():
         _check_empty(config.output)
         return begin_in(config, scan(config.source))
-    if config.overwrite:
+    runs = manifest.runs()
+    if config.overwrite and not _is_half_of(config, manifest, runs):
         scanned = scan(config.source)
-        resolve(config, scanned)  # whatever is wrong with the new set shows before the old one goes
+        resolve(config, scanned, look_at(config, scanned))  # what is wrong with the new set shows before the old goes
         manifest.delete()
         return begin_in(config, scanned)
-    runs = manifest.runs()
     if not runs:
         return begin_in(config, scan(config.source))
     return _in_set(config, manifest, runs)
 
 
-def resolve(config: GenerateConfig, scanned: Scan) -> GenerateConfig:
-    """Replace the `auto` settings of a configuration by what suits the sources and this machine.
-
-    The mode is that of most of 256 headers drawn by seed; the image format is JPEG where most of them are.
-    """
-    headers = _headers(config, scanned)
-    mode, image_format = config.mode, config.image_format
-    if mode == "auto":
-        kinds = Counter("I;16" if m in DEEP else "L" if m in GRAY else "RGB" for _, m in headers)
-        mode = kinds.most_common(1)[0][0] if kinds else "RGB"
-        if mode == "L" and image_format == "webp":
-            mode = "RGB"  # WebP has no grayscale, and nothing is lost
-    if image_format == "auto":
-        jpegs = sum(file_format == "jpeg" for file_format, _ in headers)
-        image_format = "jpeg" if mode != "I;16" and jpegs > len(headers) / 2 else "png"
-    codec = best_codec() if config.codec == "auto" else config.codec
-    make_codec(codec)
-    dense = config.dense_labels
-    if dense == "auto":
-        dense = "always" if len(scanned.classes) <= DENSE_LABELS_UP_TO else "never"
-    return replace(config, mode=mode, image_format=image_format, codec=codec, dense_labels=dense)
-
-
-def _headers(config: GenerateConfig, scanned: Scan) -> list[tuple[str, str]]:
-    """Return (format, mode) of some images drawn by seed; those that cannot be opened are left out."""
+def look_at(config: GenerateConfig, scanned: Scan) -> list[Header]:
+    """Return the headers of some images drawn by seed; those that cannot be opened are left out."""
     rng = np.random.default_rng(np.random.SeedSequence(config.seed, spawn_key=(0,)))  # runs count from 1
     chosen = rng.choice(len(scanned), min(_HEADERS, len(scanned)), replace=False, shuffle=False)
     headers = []
@@ -96,6 +79,56 @@ def _headers(config: GenerateConfig, scanned: Scan) -> list[tuple[str, str]]:
         except Exception as error:
             _log.debug("no header of %r: %s", scanned.paths[number], error)
     return headers
+
+
+def resolve(config: GenerateConfig, scanned: Scan, headers: list[Header]) -> GenerateConfig:
+    """Replace the `auto` settings of a configuration by what suits the sources and this machine.
+
+    The mode is RGB as soon as one image in twenty is in colour, else 16 bit as soon as one in twenty is, else L: a
+    stray image of another mode does not change what a set is. The image format is JPEG where most images are JPEG.
+    """
+    mode, image_format = config.mode, config.image_format
+    if mode == "auto":
+        mode = _mode_of(headers)
+        if mode == "L" and image_format == "webp":
+            mode = "RGB"  # WebP has no grayscale, and nothing is lost
+    if image_format == "auto":
+        jpegs = sum(header.format == "jpeg" for header in headers)
+        image_format = "jpeg" if mode != "I;16" and jpegs > len(headers) / 2 else "png"
+    codec = best_codec() if config.codec == "auto" else config.codec
+    make_codec(codec)
+    dense = config.dense_labels
+    if dense == "auto":
+        dense = "always" if len(scanned.classes) <= DENSE_LABELS_UP_TO else "never"
+    resolved = replace(config, mode=mode, image_format=image_format, codec=codec, dense_labels=dense)
+    _check_pairing(resolved, scanned)
+    return resolved
+
+
+def _mode_of(headers: list[Header]) -> str:
+    kinds = Counter("I;16" if header.mode in DEEP else "L" if header.mode in GRAY else "RGB" for header in headers)
+    for mode in ("RGB", "I;16"):
+        if kinds[mode] > _STRAY * len(headers) or kinds[mode] == len(headers):
+            return mode
+    return "L"
+
+
+def _part_images(config: GenerateConfig, headers: list[Header]) -> int:
+    """Return how many images of a block may be in memory together as bases."""
+    size = mean_pixels = 1.0
+    if headers:
+        mean_pixels = sum(header.size.area for header in headers) / len(headers)
+    alike = config.target is not None and not config.make_fit().is_random
+    pixels = config.target.area if alike and config.target else mean_pixels
+    size = pixels * PIXEL_BYTES[config.mode] * config.make_pairing().room
+    return max(2, int(PIXEL_BUDGET // size))
+
+
+def _is_half_of(config: GenerateConfig, manifest: Manifest, runs: list[RunInfo]) -> bool:
+    """Tell whether a set is what `--overwrite` was making when it was stopped: then it goes on."""
+    if len(runs) != 1 or not _describes(config, runs[0]) or Path(runs[0].source) != config.source.absolute():
+        return False
+    return any(manifest.record(shard) is None for shard in runs[0].planned_shards)
 
 
 def check_places(config: GenerateConfig) -> None:
@@ -129,20 +162,28 @@ def _is_remnant(path: Path) -> bool:
 
 def begin_in(config: GenerateConfig, scanned: Scan) -> Run:
     """Begin the first run of a set, whose sources are scanned already."""
-    resolved = resolve(config, scanned)
-    manifest = Manifest(config.output)
-    manifest.write_set(
-        SetInfo(
-            format_version=FORMAT_VERSION,
-            shard_format=resolved.format,
-            classes=scanned.classes,
-            mode=resolved.mode,
-            image_format=resolved.image_format,
-            dense_labels=resolved.dense_labels == "always",
-            sources=resolved.num_sources,
-        )
+    headers = look_at(config, scanned)
+    resolved = resolve(config, scanned, headers)
+    info = SetInfo(
+        format_version=FORMAT_VERSION,
+        shard_format=resolved.format,
+        classes=scanned.classes,
+        mode=resolved.mode,
+        image_format=resolved.image_format,
+        dense_labels=resolved.dense_labels == "always",
+        sources=resolved.num_sources,
     )
-    return _add_run(resolved, scanned, 1, 0)
+    manifest = Manifest(config.output)
+    if not manifest.write_set(info) and manifest.read_set() != info:
+        raise SetError(_other_run(config))
+    return _add_run(resolved, scanned, headers, 1, 0)
+
+
+def _other_run(config: GenerateConfig) -> str:
+    return (
+        f"Another process has begun a different run in {config.output}. Give --append to add to it, --overwrite to "
+        "replace it, or another folder."
+    )
 
 
 def _in_set(config: GenerateConfig, manifest: Manifest, runs: list[RunInfo]) -> Run:
@@ -150,17 +191,27 @@ def _in_set(config: GenerateConfig, manifest: Manifest, runs: list[RunInfo]) -> 
     info = manifest.read_set()
     same = [run for run in runs if _describes(config, run)]
     for run in same:
-        if Path(run.source) == config.source.absolute():
+        if Path(run.source) == config.source.absolute() and run.source_state == source_state(config.source):
             return _take_up(manifest, run, config.source)
     scanned = _with_classes_of(info, scan(config.source), config)
     for run in same:
         if run.fingerprint == fingerprint(scanned):
             return _take_up(manifest, run, config.source)
+    for run in same:
+        if Path(run.source) == config.source.absolute() and not config.append:
+            _log.warning(
+                "SRC has changed since it was scanned for this run (%d images then, %d now); the run goes on with what "
+                "it had. Give --append for a run over the new state, or --overwrite to start again.",
+                run.num_images,
+                len(scanned),
+            )
+            return _take_up(manifest, run, config.source)
     last = runs[-1]
     if not config.append:
         raise UsageError(_refusal(config, last))
-    resolved = _appendable(config, info, scanned)
-    return _add_run(resolved, scanned, last.number + 1, last.first_shard + last.shards)
+    headers = look_at(config, scanned)
+    resolved = _appendable(config, info, scanned, headers)
+    return _add_run(resolved, scanned, headers, last.number + 1, last.first_shard + last.shards)
 
 
 def _config_of(run: RunInfo, output: Path) -> GenerateConfig:
@@ -210,7 +261,7 @@ def _with_classes_of(info: SetInfo, scanned: Scan, config: GenerateConfig) -> Sc
     return replace(scanned, classes=info.classes, labels=labels)
 
 
-def _appendable(config: GenerateConfig, info: SetInfo, scanned: Scan) -> GenerateConfig:
+def _appendable(config: GenerateConfig, info: SetInfo, scanned: Scan, headers: list[Header]) -> GenerateConfig:
     """Return a configuration resolved to fit a set, or say what does not fit."""
     dense = "always" if info.dense_labels else "never"
     fitting = replace(
@@ -234,12 +285,11 @@ def _appendable(config: GenerateConfig, info: SetInfo, scanned: Scan) -> Generat
             f"A label row of the set in {config.output} holds {info.sources} sources, but the strategy mixes "
             f"{fitting.num_sources}. Use another folder, or a strategy of fewer sources."
         )
-    return resolve(fitting, scanned)
+    return resolve(fitting, scanned, headers)
 
 
-def _add_run(config: GenerateConfig, scanned: Scan, number: int, first_shard: int) -> Run:
+def _add_run(config: GenerateConfig, scanned: Scan, headers: list[Header], number: int, first_shard: int) -> Run:
     """Write a run's files. `config` is resolved, and `scanned` has the classes of the set."""
-    _check_pairing(config, scanned)
     manifest = Manifest(config.output)
     manifest.remove_leftovers()
     plan = Plan(config, len(scanned), number, first_shard)
@@ -250,8 +300,10 @@ def _add_run(config: GenerateConfig, scanned: Scan, number: int, first_shard: in
         digest=config.digest(),
         source=str(config.source.absolute()),
         fingerprint=fingerprint(scanned),
+        source_state=source_state(config.source),
         num_images=len(scanned),
         class_counts=np.bincount(scanned.labels, minlength=len(scanned.classes)).tolist(),
+        part_images=_part_images(config, headers),
         first_shard=first_shard,
         shards=plan.num_shards,
         samples=plan.num_samples,
@@ -261,10 +313,7 @@ def _add_run(config: GenerateConfig, scanned: Scan, number: int, first_shard: in
     if not manifest.add_run(run):
         there = manifest.read_run(number)
         if (there.digest, there.fingerprint) != (run.digest, run.fingerprint):
-            raise SetError(
-                f"Another process has just begun a different run in {config.output}. Give --append to add to it, "
-                "or another folder."
-            )
+            raise SetError(_other_run(config))
     if manifest.has_card():
         write_card(manifest)  # the card of what was there counts less than a reader will find from now on
     return Run(manifest.root, number)

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections import defaultdict
+from pathlib import Path
 
+from cutmix_gen.config import GenerateConfig
 from cutmix_gen.manifest import Manifest, RunInfo, SetInfo
 from cutmix_gen.records import ShardRecord
 from cutmix_gen.storage import put_bytes
@@ -57,16 +59,8 @@ Made with cutmix-gen {__version__}, {len(runs)} run{"s" if len(runs) > 1 else ""
 
 
 def _run_text(run: RunInfo) -> str:
-    config = run.config
-    amount = (
-        f"num-samples {config['num_samples']}"
-        if config["num_samples"] is not None
-        else f"copies {config['copies'] or 1}"
-    )
-    return (
-        f"- run {run.number}: {run.num_images:,} source images, {amount}, strategy {' '.join(config['strategy'])}, "
-        f"alpha {config['alpha']}, size {config['size']}, seed {config['seed']}, codec {config['codec']}"
-    )
+    config = GenerateConfig(source=Path(run.source), output=Path("out"), **run.config)
+    return f"- run {run.number}, of {run.num_images:,} source images: `{config.chosen_options()}`"
 
 
 def _yaml(info: SetInfo, splits: dict[str, list[ShardRecord]], planned: int) -> list[str]:

@@ -44,7 +44,8 @@ class _Group(click.Group):
         except KeyboardInterrupt:
             if ctx.params["debug"]:
                 raise
-            _fail(InterruptedRunError("Interrupted. What is committed stays; the same command goes on from there."))
+            goes_on = " What is committed stays; the same command goes on from there."
+            _fail(InterruptedRunError("Interrupted." + (goes_on if ctx.invoked_subcommand == "generate" else "")))
         except (click.ClickException, click.exceptions.Exit, click.Abort, BrokenPipeError):
             raise
         except Exception as error:
@@ -103,14 +104,24 @@ def _config_option(item: Field[Any]) -> Callable[[Command], Command]:
         settings["type"] = int if kind.startswith("int") else float if kind.startswith("float") else str
         settings["multiple"] = kind.startswith("tuple")
         if facts["metavar"] == "FILE":
-            settings |= {"multiple": False, "type": click.File(), "callback": _lines_of, "default": None}
+            settings |= {
+                "multiple": False,
+                "type": click.File(encoding="utf-8-sig"),
+                "callback": _lines_of,
+                "default": None,
+            }
         settings["show_default"] = default not in (None, (), "")
     return click.option(*names, **settings)
 
 
-def _lines_of(_ctx: click.Context, _param: click.Parameter, file: Iterable[str] | None) -> tuple[str, ...]:
+def _lines_of(ctx: click.Context, param: click.Parameter, file: Iterable[str] | None) -> tuple[str, ...]:
     """Return the lines of a file: what it says is part of a run, where it lies is not."""
-    return tuple(line.rstrip("\r\n") for line in file) if file else ()
+    if file is None:
+        return ()
+    lines = tuple(line.rstrip("\r\n") for line in file)
+    if not any(line.strip() for line in lines):
+        raise click.BadParameter("the file is empty; it takes lines of class_a,class_b,count.", ctx, param)
+    return lines
 
 
 def _json_option(command: Command) -> Command:
@@ -121,7 +132,26 @@ _SRC = click.argument("source", metavar="SRC", type=click.Path(path_type=Path))
 _OUT = click.argument("output", metavar="OUT", type=click.Path(path_type=Path))
 
 
-@main.command()
+def _strategy_lines() -> list[str]:
+    """Return a few lines on each strategy: what it does, where it comes from, its options."""
+    lines = []
+    for name, strategy in STRATEGIES.items():
+        summary = (strategy.__doc__ or "").strip().splitlines()[0]
+        lines += [click.style(name, bold=True), f"  {summary}", f"  {strategy.reference}"]
+        for item in fields(strategy):  # type: ignore[arg-type]  # every strategy is a dataclass
+            lines.append(f"    --mix-option {item.name}={_value_text(item.default)}  {item.metadata['help']}")
+    return lines
+
+
+def _value_text(value: object) -> str:
+    return str(value).lower() if isinstance(value, bool) else f"{value:g}" if isinstance(value, float) else str(value)
+
+
+_KEEP_LINES = "\b\n"
+"""What tells click to leave the lines of a paragraph as they are."""
+
+
+@main.command(epilog=_KEEP_LINES + "Ways of mixing:\n" + click.unstyle("\n".join(_strategy_lines())))
 @_SRC
 @_OUT
 @_config_options
@@ -234,8 +264,12 @@ def strategies(source: Path | None, output: Path | None, seed: int) -> None:
     if (source is None) != (output is None):
         raise click.UsageError("A picture needs both: cutmix-gen strategies -o FILE.png SRC")
     if source is None or output is None:
-        _show_strategies()
+        click.echo("\n".join(_strategy_lines()))
         return
+    if output.suffix.lower() not in (".png", ".jpg", ".jpeg", ".webp"):
+        raise click.UsageError(f"FILE must end in .png, .jpg or .webp, but it is {output}.")
+    if not output.absolute().parent.is_dir():
+        raise click.UsageError(f"There is no folder {output.parent} to write {output.name} to.")
     from cutmix_gen.gallery import draw_gallery  # noqa: PLC0415  each command imports what it needs
 
     draw_gallery(source, seed).save(output)
@@ -285,18 +319,30 @@ def _show_report(report: Report, config: GenerateConfig) -> None:
                 "Other slices have shards to make yet. The last one writes the card; "
                 f"`cutmix-gen finalize {config.output}` does it by hand."
             )
+    if report.missing_elsewhere:
+        click.echo(
+            f"An earlier run of the set still lacks {_count(report.missing_elsewhere, 'shard')}. "
+            "Give its command again; then the card is written."
+        )
+    if report.passed_over:
+        reasons = ", ".join(f"{count:,} {reason}" for reason, count in report.passed_over.items())
+        click.echo(f"Passed over {_count(sum(report.passed_over.values()), 'file')}: {reasons}.")
     if report.converted:
         click.echo(f"{_count(report.converted, 'source image')} had to be converted to the set's pixel mode.")
-    _show_skips(report.skipped)
+    _show_skips(report.skipped, report.lost_samples)
 
 
-def _show_skips(skipped: list[Skip]) -> None:
-    if skipped:
-        click.secho(f"Skipped {_count(len(skipped), 'source image')}:", fg="yellow")
-        for skip in skipped[:_SHOWN_SKIPS]:
+def _show_skips(skipped: list[Skip], lost: int) -> None:
+    for title, unreadable in (("Could not read", True), ("Could not mix", False)):
+        group = [skip for skip in skipped if skip.unreadable == unreadable]
+        if group:
+            click.secho(f"{title} {_count(len(group), 'source image')}:", fg="yellow")
+        for skip in group[:_SHOWN_SKIPS]:
             click.echo(f"  {skip.path}: {skip.reason}")
-        if len(skipped) > _SHOWN_SKIPS:
-            click.echo(f"  and {len(skipped) - _SHOWN_SKIPS:,} more; `cutmix-gen info OUT --json` lists all")
+        if len(group) > _SHOWN_SKIPS:
+            click.echo(f"  and {len(group) - _SHOWN_SKIPS:,} more; `cutmix-gen info OUT --json` lists all")
+    if lost:
+        click.echo(f"Because of them {_count(lost, 'sample')} of the plan {'was' if lost == 1 else 'were'} not made.")
 
 
 def _show_estimate(expected: Estimate) -> None:
@@ -312,7 +358,7 @@ def _show_description(description: Description, output: Path) -> None:
     click.secho(str(output), bold=True)
     for name, value in (
         ("format", f"{description.format}, {description.mode} as {description.image_format}"),
-        ("runs", f"{len(description.runs):,}"),
+        *((f"run {run.number}", f"{_count(run.num_images, 'image')} of {run.source}") for run in description.runs),
         ("shards", _of(description.shards, description.planned_shards)),
         ("bytes", size_text(description.bytes)),
         ("samples", f"{samples.total:,}: {samples.original:,} originals, {samples.synthetic:,} mixed"),
@@ -326,20 +372,7 @@ def _show_description(description: Description, output: Path) -> None:
     _show_classes(description)
     if samples.synthetic:
         _show_histogram(description.lam_histogram)
-    _show_skips(description.skipped)
-
-
-def _show_strategies() -> None:
-    for name, strategy in STRATEGIES.items():
-        click.secho(name, bold=True)
-        summary = (strategy.__doc__ or "").strip().splitlines()[0]
-        click.echo(f"  {summary}\n  {strategy.reference}")
-        for item in fields(strategy):  # type: ignore[arg-type]  # every strategy is a dataclass
-            click.echo(f"    --mix-option {item.name}={_value_text(item.default)}  {item.metadata['help']}")
-
-
-def _value_text(value: object) -> str:
-    return str(value).lower() if isinstance(value, bool) else f"{value:g}" if isinstance(value, float) else str(value)
+    _show_skips(description.skipped, description.lost_samples)
 
 
 def _of(count: int, planned: int) -> str:
@@ -377,6 +410,7 @@ def _show_verification(result: Verification) -> None:
         click.secho(f"All good: {what}.", fg="green")
     else:
         click.secho(f"Found {_count(len(result.problems), 'problem')} in {what}.", fg="red")
+        click.echo("Delete the files that are named and give the generate command again: it makes them anew, the same.")
 
 
 def _count(number: int, thing: str) -> str:

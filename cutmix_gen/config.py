@@ -180,6 +180,7 @@ class GenerateConfig:
         self._check_together()
         parse_strategies(self.strategy, self.mix_option)
         self._check_bounds()
+        self._check_effect()
         self.allowed_failures(1)
         self.slice_of_tasks()
 
@@ -218,17 +219,23 @@ class GenerateConfig:
             )
 
     def _check_bounds(self) -> None:
-        for name, low, high in (("scale", 0.0, 1.0), ("aspect", 0.0, 100.0), ("lam_range", 0.0, 1.0)):
+        for name, low, high, example in (
+            ("scale", 0.0, 1.0, "0.2,1"),
+            ("aspect", 0.0, 100.0, "3/4,4/3"),
+            ("lam_range", 0.0, 1.0, "0.2,0.8"),
+        ):
             bounds = _bounds(getattr(self, name)) if getattr(self, name) or name != "lam_range" else (low, high)
             if bounds is None or not low <= bounds[0] <= bounds[1] <= high or (name != "lam_range" and bounds[0] == 0):
                 raise UsageError(
-                    f"{_flag(name)} must be two numbers from {low:g} to {high:g}, the smaller first, e.g. 0.2,0.8, "
+                    f"{_flag(name)} must be two numbers from {low:g} to {high:g}, the smaller first, e.g. {example}, "
                     f"but it is '{getattr(self, name)}'."
                 )
 
     def _check_together(self) -> None:
         if self.copies is not None and self.num_samples is not None:
             raise UsageError("--copies and --num-samples both say how many samples to make. Give one of them.")
+        if self.pairs and not self.mixed_samples(1):
+            raise UsageError("--pairs asks for no sample at all. It takes lines of class_a,class_b,count.")
         if self.pairs and (self.copies is not None or self.num_samples is not None or self.pairing != "random"):
             raise UsageError(
                 "--pairs says how many samples to make of which classes. "
@@ -236,6 +243,8 @@ class GenerateConfig:
             )
         if self.pairs and self.num_sources > 2:
             raise UsageError("--pairs is for strategies of two images, but one of those chosen mixes more.")
+        if self.slice and self.overwrite:
+            raise UsageError("--overwrite in one slice would delete what another has made. Delete the set first.")
         if self.append and self.overwrite:
             raise UsageError("--append adds to a set, --overwrite replaces it. Give one of them.")
         if not self.originals and self.mixed_samples(10**6) == 0:
@@ -244,6 +253,37 @@ class GenerateConfig:
             raise UsageError(f"{self.image_format} cannot hold 16-bit pixels. Give --image-format png or --mode L.")
         if self.mode == "L" and self.image_format == "webp":
             raise UsageError("WebP has no grayscale. Give --image-format png or jpeg, or --mode RGB.")
+
+    def _check_effect(self) -> None:
+        """Refuse settings that nothing would come of: they would look as if they had done something."""
+        defaults = {item.name: item.default for item in fields(self)}
+        given = {name for name, value in defaults.items() if getattr(self, name) != value}
+        own_laws = not any(strategy.uses_law for strategy, _ in self.strategies())
+        for names, idle, why in (
+            ({"alpha", "stratify"}, own_laws, "no strategy that is chosen draws lam from Beta(alpha, alpha)"),
+            ({"scale", "aspect"}, self.fit != RandomResizedCrop.name, f"--fit is {self.fit}"),
+            ({"label_smoothing"}, self.dense_labels == "never", "there are no dense labels"),
+            ({"quality", "subsampling"}, self.image_format == "png", "PNG has none"),
+            ({"subsampling"}, self.image_format == "webp", "WebP has none"),
+        ):
+            if idle and names & given:
+                flags = " and ".join(_flag(name) for name in sorted(names & given))
+                raise UsageError(f"{flags} would have no effect: {why}. Leave it out.")
+
+    def chosen_options(self) -> str:
+        """Return the settings that decide about the bytes and are not the default, as on the command line."""
+        defaults = {item.name: item for item in fields(self)}
+        words = []
+        for name, value in self.identity().items():
+            if name == "pairs" and value:
+                words.append(f"--pairs ({sum(quota.count for quota in self.quotas()):,} samples)")
+            elif name == "originals" and not value:
+                words.append("--no-originals")
+            elif value is True:
+                words.append(_flag(name))
+            elif getattr(self, name) != defaults[name].default:
+                words += [f"{_flag(name)} {each}" for each in (value if isinstance(value, list) else [value])]
+        return " ".join(words)
 
     @property
     def target(self) -> Size | None:
@@ -352,7 +392,9 @@ class GenerateConfig:
 
 
 def _show(value: Any) -> str:
-    return " ".join(map(str, value)) or "none" if isinstance(value, list) else str(value)
+    if isinstance(value, list):
+        return " ".join(map(str, value)) or "none"
+    return "by default" if value is None or value == "" else str(value)
 
 
 def _flag(name: str) -> str:
@@ -382,5 +424,6 @@ def _canonical_size(text: str | int) -> str:
         if min(target.width, target.height) >= 1 and target.area >= 2 and max(target.width, target.height) <= 16384:
             return f"{target.width}x{target.height}"
     raise UsageError(
-        f"--size must be keep, a side like 224, or WIDTHxHEIGHT like 320x240 (up to 16384), but it is '{text}'."
+        f"--size must be keep, a side like 224, or WIDTHxHEIGHT like 320x240 (2 pixels at least, sides up to 16384), "
+        f"but it is '{text}'."
     )

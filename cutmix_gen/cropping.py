@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import operator
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -42,7 +43,11 @@ def relabel(recipe_or_row: str | Mapping[str, Any], crop: Sequence[int]) -> npt.
         If the recipe is none.
     """
     recipe = _recipe_of(recipe_or_row)
-    box = Box(*map(int, crop))
+    try:
+        x1, y1, x2, y2 = map(operator.index, crop)
+    except (TypeError, ValueError) as error:
+        raise UsageError(f"crop must be four whole numbers (x1, y1, x2, y2), but it is {crop!r}.") from error
+    box = Box(x1, y1, x2, y2)
     if not (0 <= box.x1 < box.x2 <= recipe.size.width and 0 <= box.y1 < box.y2 <= recipe.size.height):
         raise UsageError(
             f"crop must be (x1, y1, x2, y2) with at least a pixel inside the sample of {recipe.size} px, "

@@ -50,6 +50,8 @@ class Description:
     converted: int
     """Source images that had another pixel mode than the set."""
     skipped: list[Skip]
+    lost_samples: int
+    """Samples that were planned and could not be made."""
 
 
 def describe(output: Path) -> Description:
@@ -82,4 +84,5 @@ def describe(output: Path) -> Description:
         strategies=dict(sorted(tally.strategies.items())),
         converted=tally.converted,
         skipped=tally.skipped,
+        lost_samples=tally.lost.total(),
     )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -15,12 +16,16 @@ from cutmix_gen.ownership import Ownership, ownership
 from cutmix_gen.pairing import Members
 from cutmix_gen.records import Box, Size, View
 
-ROUNDS = 64
-"""How often a wasted sample is drawn again before the strategy's fallback serves."""
-_ROUNDS_IN_RANGE = 1024
+_TRIES = 64
+"""How often a wasted sample is drawn before the strategy's fallback serves."""
+_TRIES_IN_RANGE = 1024
 """The same where `--lam-range` may refuse most draws."""
+_COMMON_ROUNDS = 4
+"""Rounds that are drawn for all samples at once; few samples need a second."""
+_MORE = 16
+"""Draws at a time for a sample that needs more."""
 
-GUESTS = 1 << 20
+GUESTS = 1 << 31
 """The round that stands for the choice of guests, beyond any round of draws."""
 
 Focus = Callable[[int, View, Size], tuple[float, float]]
@@ -111,7 +116,7 @@ class _Copy:
         self._chosen = rng.choice(len(weighted), n, p=[weight for _, weight in weighted]).tolist()
         self._chances = self._framing.chances(rng, n, config.num_sources)
         self._strategies = [strategy for strategy, _ in weighted]
-        self._limit = ROUNDS if config.lam_bounds is None else _ROUNDS_IN_RANGE
+        self._limit = _TRIES if config.lam_bounds is None else _TRIES_IN_RANGE
         self._rounds = [self._rounds_of(strategy, key) for strategy in self._strategies]
 
     def draws(self) -> list[Draw | str]:
@@ -119,7 +124,16 @@ class _Copy:
 
     def _rounds_of(self, strategy: Strategy, key: DrawKey) -> Rounds:
         config, n = self._config, self._n
-        return Rounds(strategy, lambda round_: strategy.draw(key.generator(config.seed, round_ + 1), n, config.law))
+
+        def draw(round_: int) -> list[Any]:
+            return strategy.draw(key.generator(config.seed, 1 + round_), n, config.law)
+
+        def draw_more(place: int) -> Iterator[Any]:
+            rng = key.generator(config.seed, 1 + _COMMON_ROUNDS + place)
+            while True:
+                yield from strategy.draw(rng, _MORE, config.law)
+
+        return Rounds(strategy, draw, draw_more)
 
     def _draw(self, place: int) -> Draw | str:
         size = self._sizes[place]
@@ -170,19 +184,32 @@ class _Copy:
 
 
 class Rounds:
-    """Parameters drawn for many samples at once, round after round, each round when it is first asked for."""
+    """Parameters for many samples: a few rounds drawn for all at once, then more for those that need them.
 
-    def __init__(self, strategy: Strategy, draw: Callable[[int], list[Any]]) -> None:
+    Parameters
+    ----------
+    strategy : Strategy
+    draw : callable
+        Draws a round of parameters, for all samples.
+    draw_more : callable
+        Draws more for one sample, told its place.
+    """
+
+    def __init__(
+        self, strategy: Strategy, draw: Callable[[int], list[Any]], draw_more: Callable[[int], Iterator[Any]]
+    ) -> None:
         self._strategy = strategy
         self._draw = draw
+        self._draw_more = draw_more
         self._rounds: list[list[Any]] = []
 
     def tries(self, place: int, limit: int) -> Iterator[Any]:
-        """Give what each round drew for a sample, and at last the strategy's fallback."""
-        for round_ in range(limit):
+        """Give up to so many draws for a sample, and at last the strategy's fallback."""
+        for round_ in range(_COMMON_ROUNDS):
             if round_ == len(self._rounds):
                 self._rounds.append(self._draw(round_))
             yield self._rounds[round_][place]
+        yield from islice(self._draw_more(place), limit - _COMMON_ROUNDS)
         yield self._strategy.fallback()
 
 

@@ -4,18 +4,18 @@ from __future__ import annotations
 
 import tempfile
 import time
+from collections import Counter
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 
-from cutmix_gen.begin import begin_in, check_places, resolve
+from cutmix_gen.begin import begin_in, check_places, look_at, resolve
 from cutmix_gen.config import GenerateConfig
 from cutmix_gen.execute import usable_cores
 from cutmix_gen.plan import Plan
 from cutmix_gen.produce import produce
 from cutmix_gen.source import Scan, scan
-from cutmix_gen.tally import Tally
 
 _SAMPLE = 96
 """Images that are tried."""
@@ -36,7 +36,8 @@ class Estimate:
 def estimate(config: GenerateConfig) -> Estimate:
     """Try a seeded sample of the sources in a temporary folder, and work out what all of them will take.
 
-    Nothing is written to the output folder. One and two copies are timed, since the first shares its decoding.
+    Nothing is written to the output folder, and what is there already is not taken into account. One and two copies
+    are timed, since the first shares its decoding.
 
     Raises
     ------
@@ -45,21 +46,20 @@ def estimate(config: GenerateConfig) -> Estimate:
     """
     check_places(config)
     scanned = scan(config.source)
-    config = resolve(config, scanned)
+    config = resolve(config, scanned, look_at(config, scanned))
     plan = Plan(config, len(scanned), 1, 0)
     part = _sample(scanned, config.seed)
     one, two = (_Trial(config, part, copies) for copies in (1.0, 2.0))
-    scale = len(scanned) / len(part)
-    copies = config.mixed_samples(len(scanned)) / len(scanned)
-    jobs = min(config.jobs or usable_cores(), plan.num_tasks)
+    wanted = {"original": plan.num_samples - plan.num_mixed, "cutmix": plan.num_mixed}
+    scale, copies = len(scanned) / len(part), plan.num_mixed / len(scanned)
     seconds = one.seconds + (copies - 1) * max(two.seconds - one.seconds, 0.0)
-    size = one.bytes + (copies - 1) * (two.bytes - one.bytes)
+    jobs = min(config.jobs or usable_cores(), plan.num_tasks)
     return Estimate(
         images=len(scanned),
         shards=plan.num_shards,
         samples=plan.num_samples,
-        bytes=round(size * scale),
-        seconds=round(seconds * scale / jobs, 1),
+        bytes=round(sum(count * two.bytes_a_sample(kind) for kind, count in wanted.items())),
+        seconds=round(max(seconds, 0.0) * scale / jobs, 1),
         jobs=jobs,
     )
 
@@ -77,13 +77,24 @@ class _Trial:
     def __init__(self, config: GenerateConfig, sample: Scan, copies: float) -> None:
         with tempfile.TemporaryDirectory(prefix="cutmix-gen-") as folder:
             trial = replace(
-                config, output=Path(folder), pairs=(), copies=copies, num_samples=None, shard_size=max(len(sample), 3)
+                config,
+                output=Path(folder),
+                copies=copies,
+                num_samples=None,
+                pairs=(),
+                pairing="random",
+                shard_size=max(len(sample), 3),
             )
             run = begin_in(trial, sample)
-            tally = Tally(len(sample.classes))
+            self._bytes: Counter[str] = Counter()
+            self._samples: Counter[str] = Counter()
             started = time.perf_counter()
             for task in range(run.plan.num_tasks):
                 for record in produce(run, task):
-                    tally.add(record)
+                    self._bytes[record.kind] += record.bytes
+                    self._samples[record.kind] += record.samples
             self.seconds = time.perf_counter() - started
-            self.bytes = tally.bytes
+
+    def bytes_a_sample(self, kind: str) -> float:
+        """Return the bytes of a sample of a kind, 0 where none could be made."""
+        return self._bytes[kind] / max(self._samples[kind], 1)

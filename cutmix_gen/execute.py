@@ -94,10 +94,10 @@ def _prepare_worker(own_process: bool) -> None:
     Arrow gets one thread. A process of our own leaves Ctrl-C to its parent, and looks for garbage more seldom: a
     task makes many small objects and hardly any cycles among them.
     """
-    import pyarrow as pa  # noqa: PLC0415  see run_tasks
-
-    pa.set_cpu_count(1)
     if own_process:
+        import pyarrow as pa  # noqa: PLC0415  see run_tasks
+
+        pa.set_cpu_count(1)
         signal.signal(signal.SIGINT, signal.SIG_IGN)
         gc.freeze()
         gc.set_threshold(100_000, 20, 20)

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
-from cutmix_gen.begin import resolve
+from cutmix_gen.begin import look_at, resolve
 from cutmix_gen.config import GenerateConfig
 from cutmix_gen.draws import Draw, DrawKey, draw_copy
 from cutmix_gen.errors import SourceError
@@ -49,7 +49,8 @@ def draw_gallery(source: Path, seed: int = 0) -> Image.Image:
         If fewer than two of the chosen images can be read.
     """
     scanned = scan(source)
-    config = resolve(GenerateConfig(source=source, output=source, seed=seed), scanned)
+    config = GenerateConfig(source=source, output=source, seed=seed)
+    config = resolve(config, scanned, look_at(config, scanned))
     sources = _some_sources(scanned, seed)
     frame = next((_frame(image.size) for image in map(Images(config).load, sources) if image.size), Size(1, 1))
     config = replace(config, size=f"{frame.width}x{frame.height}" if frame.area > 1 else "keep")

@@ -43,6 +43,15 @@ class LoadedImage:
         return self.decoded is not None and self.decoded.converted
 
 
+def _reason(error: Exception) -> str:
+    """Return what is wrong with an image, in words that are the same each time."""
+    if isinstance(error, FileNotFoundError):
+        return "the file is gone since it was scanned"
+    if isinstance(error, ImageError):
+        return str(error)
+    return f"{type(error).__name__}: {error}"
+
+
 class Images:
     """Reads the sources of a run.
 
@@ -81,7 +90,7 @@ class Images:
             pixels = self._show(decoded, view, self._frame)
             return LoadedImage(source, replace(decoded, source=pixels), view)
         except Exception as error:
-            return LoadedImage(source, None, reason=f"{type(error).__name__}: {error}")
+            return LoadedImage(source, None, reason=_reason(error))
 
     def show(self, image: LoadedImage, view: View, size: Size) -> Pixels:
         """Return how an image shows in a frame of some size: (H, W[, C]), not to be written to.
@@ -128,6 +137,6 @@ class Images:
         return keeps and decoded.untouched and decoded.format == self._encoding.format
 
     def _reduce(self, size: Size) -> int:
-        if self._target is None or self._fit.is_random:
-            return 1
+        if self._target is None or self._fit.is_random or self._config.interpolation == "nearest":
+            return 1  # a decoder that shrinks averages
         return reduction(self._fit.fit(size, self._target, ()))

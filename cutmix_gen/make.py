@@ -72,8 +72,7 @@ def generate(config: GenerateConfig, progress: Progress | None = None) -> Report
                     progress.add(record)
         _check_failures(all_of_it, allowed)
     complete = all_of_it.shards == run.info.shards or run.info.shards == len(_committed(run))
-    if complete:
-        finalize(config.output)
+    missing = finalize(config.output) if complete else []
     return Report(
         samples=all_of_it.total,
         shards=all_of_it.shards,
@@ -84,7 +83,10 @@ def generate(config: GenerateConfig, progress: Progress | None = None) -> Report
         seconds=time.monotonic() - started,
         converted=all_of_it.converted,
         skipped=all_of_it.skipped,
+        lost_samples=all_of_it.lost.total(),
+        passed_over=run.info.passed_over,
         complete=complete,
+        missing_elsewhere=len(missing),
     )
 
 
@@ -103,12 +105,7 @@ def finalize(output: Path) -> list[int]:
     """
     manifest = Manifest(output)
     manifest.read_set()
-    missing = [
-        shard
-        for run in manifest.runs()
-        for shard in range(run.first_shard, run.first_shard + run.shards)
-        if manifest.record(shard) is None
-    ]
+    missing = [shard for shard in manifest.planned_shards() if manifest.record(shard) is None]
     if not missing:
         write_card(manifest)
     return missing
@@ -121,7 +118,7 @@ def _work(output: Path, number: int, source: Path, identity: str, task: int) -> 
 def _committed(run: Run, tally: Tally | None = None) -> set[int]:
     """Return the shards of a run that are committed, and add their records to a tally."""
     shards = set()
-    for shard in range(run.info.first_shard, run.info.first_shard + run.info.shards):
+    for shard in run.info.planned_shards:
         record = run.manifest.record(shard)
         if record is not None:
             shards.add(shard)
@@ -141,10 +138,11 @@ def _remaining(run: Run, done: set[int], config: GenerateConfig) -> list[int]:
 
 
 def _check_failures(tally: Tally, allowed: int) -> None:
-    skipped = tally.skipped
+    skipped = [skip for skip in tally.skipped if skip.unreadable]
     if len(skipped) > allowed:
         first = "".join(f"\n  {skip.path}: {skip.reason}" for skip in skipped[:5])
         raise TooManyFailuresError(
-            f"{len(skipped)} sources could not be used, more than --max-failures allows ({allowed}). The first ones:"
-            f"{first}\nMend or remove them, or allow more with --max-failures; what is committed stays."
+            f"{len(skipped)} of the source images could not be read, more than --max-failures allows ({allowed}). "
+            f"The first ones:{first}\nAccept them with a higher --max-failures, or mend or remove them and give "
+            "--overwrite to start again; what is committed stays."
         )

@@ -9,6 +9,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, TypeVar, get_origin, get_type_hints
 
+from cutmix_gen.codecs import image_extension
 from cutmix_gen.errors import SetError
 from cutmix_gen.records import RowSchema, ShardRecord, Skip
 from cutmix_gen.shards import shard_format
@@ -46,8 +47,7 @@ class SetInfo:
     @property
     def schema(self) -> RowSchema:
         """What the rows of the set's shards look like."""
-        extension = "jpg" if self.image_format == "jpeg" else self.image_format
-        return RowSchema(self.classes, self.sources, self.dense_labels, extension)
+        return RowSchema(self.classes, self.sources, self.dense_labels, image_extension(self.image_format))
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,9 +64,13 @@ class RunInfo:
     """The folder that was scanned."""
     fingerprint: str
     """Of the sources: SHA-256 over paths, classes and sizes."""
+    source_state: str
+    """Of the class folders when they were scanned: a quick look tells whether another scan is worth while."""
     num_images: int
     class_counts: list[int]
     """Images of each class; the source index is sorted by class."""
+    part_images: int
+    """Images of a block that are paired with each other at most, so that their pixels fit into memory."""
     first_shard: int
     shards: int
     samples: int
@@ -75,6 +79,11 @@ class RunInfo:
     """What the scan left out: reason to count."""
     versions: dict[str, str]
     """Libraries whose code decides about the bytes."""
+
+    @property
+    def planned_shards(self) -> range:
+        """The numbers of the run's shards, made or not."""
+        return range(self.first_shard, self.first_shard + self.shards)
 
     def shard_file(self, shard: int, extension: str) -> str:
         """Return the path of a shard's file, relative to the set."""
@@ -119,9 +128,9 @@ class Manifest:
             )
         return _from_json(SetInfo, path, facts)
 
-    def write_set(self, info: SetInfo) -> None:
-        """Write what the set is."""
-        put_bytes(self._home / "dataset.json", _pretty(asdict(info)))
+    def write_set(self, info: SetInfo) -> bool:
+        """Write what the set is; return False if that was written already."""
+        return put_new(self._home / "dataset.json", _pretty(asdict(info)))
 
     def index_path(self, run: int) -> Path:
         """Return where the source index of a run lies."""
@@ -140,6 +149,10 @@ class Manifest:
     def add_run(self, info: RunInfo) -> bool:
         """Write a new run; return False if another process has written one of this number meanwhile."""
         return put_new(self._home / "runs" / f"{info.number:04d}.json", _pretty(asdict(info)))
+
+    def planned_shards(self) -> list[int]:
+        """Return the numbers of the shards of all runs, made or not."""
+        return [shard for run in self.runs() for shard in run.planned_shards]
 
     def has_card(self) -> bool:
         """Tell whether a run of the set was ever finished."""
@@ -194,11 +207,7 @@ class Manifest:
     def stray_files(self) -> list[Path]:
         """Return what lies in the set's data folder and is no shard of a run, temporary files aside."""
         extension = self.read_set().shard_extension
-        names = {
-            Path(run.shard_file(shard, extension)).name
-            for run in self.runs()
-            for shard in range(run.first_shard, run.first_shard + run.shards)
-        }
+        names = {Path(run.shard_file(shard, extension)).name for run in self.runs() for shard in run.planned_shards}
         folder = self.root / "data"
         files = sorted(folder.iterdir()) if folder.is_dir() else []
         return [path for path in files if path.name not in names and not path.name.startswith(".")]

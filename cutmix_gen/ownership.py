@@ -40,7 +40,8 @@ def ownership(mask: Mask, places: Sequence[Box]) -> Ownership:
     shares = shows.sum(axis=(1, 2))
     boxes = [pixel_bounds(show >= VISIBLE) for show in shows[1:]]
     weights = shares / shares.sum() if shares.any() else np.eye(len(shares))[0]
-    return Ownership(weights.tolist(), boxes, bool(weights.max() >= 1.0) or mask.is_faint())
+    seen = sum(bool((show >= VISIBLE).any()) for show in shows)
+    return Ownership(weights.tolist(), boxes, seen < 2 or mask.is_faint())
 
 
 def shares_within(mask: Mask, places: Sequence[Box], within: Box) -> npt.NDArray[np.float64]:

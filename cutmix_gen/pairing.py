@@ -20,7 +20,9 @@ Indices = npt.NDArray[np.int64]
 _CANDIDATES = 32
 """Partners that are drawn for each sample before the next allowed one in order is taken."""
 _STRANGERS = 16
-"""Guests of other classes that a block of a single class asks for."""
+"""Images of other classes that a part should have, so that one that cannot be read is no loss."""
+_CLASSMATES = 4
+"""Other images of its class that an image should meet, where there are as many copies."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,14 +61,34 @@ class Members:
     """(n,) place of each in the source index, where two members may be the same image."""
 
 
+@dataclass(frozen=True, slots=True)
+class Bases:
+    """The images of a part of a block that are bases, readable or not."""
+
+    rows: Indices
+    """(n,) place of each in the source index."""
+    labels: npt.NDArray[np.int32]
+    """(n,) class of each."""
+    census: Census
+    copies: int
+    """How many samples each is to be the base of."""
+
+    def more(self, rng: np.random.Generator, label: int, count: int) -> Indices:
+        """Draw up to so many images of a class that are not there."""
+        there = self.rows[self.labels == label]
+        return self.census.draw(rng, label, count + len(there), there)[:count]
+
+
 class Pairing(ABC):
     """A way to choose donors."""
 
     name: ClassVar[str]
     partner: ClassVar[str] = "other readable image to mix it with"
     """What a sample lacks that cannot be made, for the message."""
+    room: ClassVar[int] = 1
+    """Images in memory for each base, guests included, at most."""
 
-    def guests(self, rng: np.random.Generator, rows: Indices, labels: npt.NDArray[np.int32], census: Census) -> Indices:  # noqa: ARG002
+    def guests(self, rng: np.random.Generator, bases: Bases) -> Indices:  # noqa: ARG002
         """Return the images that are wanted as donors beside the bases, by their places in the source index."""
         return np.zeros(0, np.int64)
 
@@ -111,17 +133,19 @@ class RandomPairing(Pairing):
 class SameClassPairing(Pairing):
     """Each image with the next ones of its class on a ring of random order.
 
-    An image that is alone of its class in its block gets another one of the class as a guest.
+    A class of which the block has few images is filled up with guests, so that a base has other donors in other copies.
     """
 
     name: ClassVar[str] = "same-class"
     partner: ClassVar[str] = "other readable image of its class"
+    room: ClassVar[int] = 2
 
-    def guests(self, rng: np.random.Generator, rows: Indices, labels: npt.NDArray[np.int32], census: Census) -> Indices:
-        """Return another image of each class of which there is only one."""
-        classes, counts = np.unique(labels, return_counts=True)
-        alone = classes[counts == 1].tolist()
-        return _joined(census.draw(rng, label, 2, rows[labels == label])[:1] for label in alone)
+    def guests(self, rng: np.random.Generator, bases: Bases) -> Indices:
+        """Return images of the classes of which there are few."""
+        enough = 1 + min(bases.copies, _CLASSMATES)
+        classes, counts = np.unique(bases.labels, return_counts=True)
+        few = zip(classes.tolist(), counts.tolist(), strict=True)
+        return _joined(bases.more(rng, label, enough - count) for label, count in few if count < enough)
 
     def pair(self, rng: np.random.Generator, members: Members, donors: int) -> Indices:
         """Choose the donors of each base, as `Pairing.pair` says."""
@@ -140,15 +164,17 @@ class CrossClassPairing(Pairing):
     name: ClassVar[str] = "cross-class"
     partner: ClassVar[str] = "readable image of another class"
 
-    def guests(self, rng: np.random.Generator, rows: Indices, labels: npt.NDArray[np.int32], census: Census) -> Indices:
-        """Return images of other classes for a block that has a single one."""
-        if len(np.unique(labels)) > 1:
-            return super().guests(rng, rows, labels, census)
-        total = int(census.counts.sum())
-        first = int(census.starts[labels[0]])
-        others = total - int(census.counts[labels[0]])
-        drawn = np.unique(rng.integers(0, others, _STRANGERS)) if others else np.zeros(0, np.int64)
-        return np.where(drawn >= first, drawn + census.counts[labels[0]], drawn)
+    def guests(self, rng: np.random.Generator, bases: Bases) -> Indices:
+        """Return images of other classes where nearly all are of one."""
+        census, counts = bases.census, np.bincount(bases.labels, minlength=len(bases.census.counts))
+        common = int(counts.argmax())
+        others = int(census.counts.sum() - census.counts[common])
+        if len(bases.labels) - counts[common] >= _STRANGERS or not others:
+            return super().guests(rng, bases)
+        drawn = np.unique(rng.integers(0, others, _STRANGERS))
+        first, total = int(census.starts[common]), int(census.counts[common])
+        rows = np.where(drawn >= first, drawn + total, drawn)
+        return rows[~np.isin(rows, bases.rows)]
 
     def pair(self, rng: np.random.Generator, members: Members, donors: int) -> Indices:
         """Choose the donors of each base, as `Pairing.pair` says."""
@@ -165,13 +191,14 @@ class BalancedPairing(Pairing):
     """
 
     name: ClassVar[str] = "balanced"
+    room: ClassVar[int] = 2
 
-    def guests(self, rng: np.random.Generator, rows: Indices, labels: npt.NDArray[np.int32], census: Census) -> Indices:
-        """Return images of the classes that the block has too few of, so that their donors vary."""
-        wanted = np.minimum(np.ceil(len(rows) * _balanced(census)), census.counts).astype(np.int64)
-        lacking = wanted - np.bincount(labels, minlength=len(wanted))
+    def guests(self, rng: np.random.Generator, bases: Bases) -> Indices:
+        """Return images of the classes that the block has too few of: of each as many as a copy draws of it."""
+        uses = rng.multinomial(len(bases.rows), _balanced(bases.census))
+        lacking = np.minimum(uses, bases.census.counts) - np.bincount(bases.labels, minlength=len(uses))
         scarce = np.flatnonzero(lacking > 0).tolist()
-        return _joined(census.draw(rng, label, int(lacking[label]), rows[labels == label]) for label in scarce)
+        return _joined(bases.more(rng, label, int(lacking[label])) for label in scarce)
 
     def pair(self, rng: np.random.Generator, members: Members, donors: int) -> Indices:
         """Choose the donors of each base, as `Pairing.pair` says."""
@@ -194,6 +221,7 @@ class GivenPairing(Pairing):
     """
 
     name: ClassVar[str] = "given"
+    room: ClassVar[int] = 2
     partner: ClassVar[str] = "readable image of the class asked for"
 
     def pair(self, rng: np.random.Generator, members: Members, donors: int) -> Indices:  # noqa: ARG002

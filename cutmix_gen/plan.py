@@ -24,6 +24,10 @@ _FINE_BLOCK_IMAGES = 64
 """But no block is cut smaller than this for it: partners should stay many."""
 
 
+_QUOTAS = 1 << 30
+"""Stands in the place of a copy in the keys of the draws for quotas, beyond any copy."""
+
+
 class Plan:
     """Which shards a run has.
 
@@ -60,6 +64,11 @@ class Plan:
         return self.num_blocks + self._given_blocks
 
     @property
+    def num_copies(self) -> int:
+        """CutMix copies, a last incomplete one included."""
+        return 1 if self.given_samples else -(-self._mixed // self.num_images)
+
+    @property
     def num_shards(self) -> int:
         """Shards of all tasks together."""
         full, rest = divmod(self._mixed, self.num_images)
@@ -67,18 +76,22 @@ class Plan:
         return (full + self.config.originals) * self.num_blocks + partial + self._given_blocks
 
     @property
+    def num_mixed(self) -> int:
+        """CutMix samples of all tasks together, if nothing has to be skipped."""
+        return self._mixed + self.given_samples
+
+    @property
     def num_samples(self) -> int:
         """Samples of all tasks together, if nothing has to be skipped."""
-        return self._mixed + self.given_samples + self.num_images * self.config.originals
+        return self.num_mixed + self.num_images * self.config.originals
 
     def task(self, number: int) -> Task:
         """Return a task."""
         if number >= self.num_blocks:
             return self._given_task(number)
         start, stop = self._bound(number), self._bound(number + 1)
-        copies = -(-self._mixed // self.num_images)
         shards = []
-        for copy in range(0 if self.config.originals else 1, copies + 1):
+        for copy in range(0 if self.config.originals else 1, -(-self._mixed // self.num_images) + 1):
             images = self.num_images if copy == 0 else self._mixed - (copy - 1) * self.num_images
             count = min(images, stop) - start
             if count > 0:
@@ -172,7 +185,7 @@ def quota_plan(config: GenerateConfig, classes: tuple[str, ...], census: Census,
     UsageError
         If it names a class of which there are no images.
     """
-    seed = np.random.SeedSequence(config.seed, spawn_key=(run, 0, 0))
+    seed = np.random.SeedSequence(config.seed, spawn_key=(run, _QUOTAS))
     return QuotaPlan(config.quotas(), classes, census, seed)
 
 

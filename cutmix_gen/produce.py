@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field
+from itertools import pairwise
 from typing import NamedTuple, TypeVar
 
 import numpy as np
@@ -19,22 +20,19 @@ import numpy.typing as npt
 from cutmix_gen.draws import GUESTS, Draw, DrawKey, draw_copy, draw_originals
 from cutmix_gen.images import Images, LoadedImage
 from cutmix_gen.labels import class_weight, dominant_class, soft_labels
+from cutmix_gen.masks.base import cut
 from cutmix_gen.ownership import Ownership
-from cutmix_gen.pairing import Members
+from cutmix_gen.pairing import Bases, Members
 from cutmix_gen.plan import Run
 from cutmix_gen.recipe import RecipeWriter
 from cutmix_gen.records import LAM_BINS, NO_BOX, Rows, ShardRecord, ShardSpec, Size, Skip, Task, View
 from cutmix_gen.saliency import focus
-from cutmix_gen.shards import ShardWriter
 from cutmix_gen.storage import AtomicFile, sha256
 
 T = TypeVar("T")
 
 _COMMITS = 4
 """Shards that are committed at a time: disks take several flushes in one go."""
-
-PIXEL_BUDGET = 256 << 20
-"""Bytes of decoded pixels that a worker holds at a time; a block beyond it is paired in parts."""
 
 
 def produce(run: Run, number: int) -> list[ShardRecord]:
@@ -91,22 +89,28 @@ class _Part:
 def _parts(run: Run, task: Task, images: Images) -> Iterator[_Part]:
     """Read the images of a task in their order, and give them in parts of limited memory.
 
-    A part ends when its pixels pass the budget, but never so that the last part would be a single image.
+    Where a part ends follows from the run's plan alone: an image that cannot be read moves no other.
     """
     bases, given = run.rows(task)
     sources = run.sources(bases)
-    part, held = _Part(0, 0), 0
-    for place, (row, source) in enumerate(zip(bases.tolist(), sources, strict=True)):
-        image = images.load(source)
-        part.rows.append(row)
-        part.images.append(image)
-        held += images.held_bytes(image) * (1 if given is None else 2)
-        part.is_last = place == len(sources) - 1
-        if part.is_last or (held >= PIXEL_BUDGET and len(part.images) >= 2 and len(sources) - place > 2):
-            part.bases = len(part.images)
-            _add_guests(run, task, images, part, given)
-            yield part
-            part, held = _Part(part.number + 1, place + 1), 0
+    bounds = part_bounds(len(sources), run.info.part_images)
+    for number, (start, stop) in enumerate(pairwise(bounds)):
+        part = _Part(number, start, bases=stop - start, is_last=stop == len(sources))
+        part.rows = bases[start:stop].tolist()
+        part.images = [images.load(source) for source in sources[start:stop]]
+        _add_guests(run, task, images, part, given)
+        yield part
+
+
+def part_bounds(count: int, limit: int) -> list[int]:
+    """Return the edges that cut a block of images into parts of nearly equal size.
+
+    No part has much more images than the limit, and none a single one, which could not be paired.
+
+    >>> part_bounds(1000, 400)
+    [0, 333, 666, 1000]
+    """
+    return cut(count, max(1, min(-(-count // limit), count // 2)))
 
 
 def _add_guests(run: Run, task: Task, images: Images, part: _Part, given: npt.NDArray[np.int64] | None) -> None:
@@ -114,8 +118,8 @@ def _add_guests(run: Run, task: Task, images: Images, part: _Part, given: npt.ND
     if given is None:
         key = DrawKey(run.info.number, 0, task.number, part.number)
         labels = np.array([image.source.label for image in part.images], np.int32)
-        rng = key.generator(run.config.seed, GUESTS)
-        guests = run.config.make_pairing().guests(rng, np.array(part.rows), labels, run.census)
+        bases = Bases(np.array(part.rows), labels, run.census, run.plan.num_copies)
+        guests = run.config.make_pairing().guests(key.generator(run.config.seed, GUESTS), bases)
     else:
         guests = given[part.start : part.start + part.bases]
     there = dict(zip(part.rows, part.images, strict=True))
@@ -144,6 +148,33 @@ _UNMIXED = Ownership([1.0], [], is_wasted=True)
 """Of an original."""
 
 
+class _ShardFile:
+    """The file of a shard while it is written."""
+
+    def __init__(self, run: Run, name: str) -> None:
+        self._file = AtomicFile(run.manifest.root / name)
+        self.writer = run.shard_format.open_writer(self._file.temporary, run.set.schema)
+        self._is_open = True
+
+    def commit(self) -> tuple[int, str]:
+        """Give the file its final name; return its size and its SHA-256."""
+        self._close()
+        size, digest = self._file.temporary.stat().st_size, sha256(self._file.temporary)
+        self._file.commit()
+        return size, digest
+
+    def discard(self) -> None:
+        """Remove the file unless it is committed."""
+        with suppress(OSError):  # a full disk fails the flush as well, of a file that goes anyway
+            self._close()
+        self._file.discard()
+
+    def _close(self) -> None:
+        if self._is_open:
+            self._is_open = False
+            self.writer.close()
+
+
 class _Output:
     """One shard while it is made."""
 
@@ -153,9 +184,8 @@ class _Output:
         self._shard = shard
         self._images = images
         self._name = run.shard_file(shard.number)
-        self._file = AtomicFile(run.manifest.root / self._name)
+        self._file: _ShardFile | None = None
         self._recipes = RecipeWriter(run.info.number, len(run.set.classes), run.config.label_smoothing)
-        self._writer: ShardWriter | None = None
         self._samples = 0
         self._class_weight = np.zeros(len(run.set.classes))
         self._lam_histogram = np.zeros(LAM_BINS, np.int64)
@@ -165,19 +195,19 @@ class _Output:
 
     def add(self, part: _Part) -> None:
         """Make and write the samples whose base is in a part."""
-        if self._writer is None:
-            self._writer = self._run.shard_format.open_writer(self._file.temporary, self._run.set.schema)
+        if self._file is None:
+            self._file = _ShardFile(self._run, self._name)
         samples = list(self._mixed(part) if self._shard.copy else self._originals(part))
         if samples:
             rows = self._rows(samples)
-            self._writer.write(rows)
+            self._file.writer.write(rows)
             self._count(rows)
 
     def commit(self) -> ShardRecord:
         """Finish the file, give it its name and write its record."""
-        self._close()
-        size, digest = self._file.temporary.stat().st_size, sha256(self._file.temporary)
-        self._file.commit()
+        if self._file is None:
+            raise ValueError(f"shard {self._shard.number} is committed before anything was added to it")
+        size, digest = self._file.commit()
         record = ShardRecord(
             shard=self._shard.number,
             file=self._name,
@@ -198,14 +228,8 @@ class _Output:
 
     def discard(self) -> None:
         """Throw away what was written; what is committed stays."""
-        with suppress(OSError):  # a full disk fails the flush as well, of a file that goes anyway
-            self._close()
-        self._file.discard()
-
-    def _close(self) -> None:
-        if self._writer is not None:
-            writer, self._writer = self._writer, None
-            writer.close()
+        if self._file is not None:
+            self._file.discard()
 
     def _originals(self, part: _Part) -> Iterator[_Made]:
         key = DrawKey(self._run.info.number, 0, self._task.number, part.number)
@@ -225,7 +249,7 @@ class _Output:
             if part.start + place >= self._shard.count:
                 return
             if isinstance(draw, str):
-                self._skipped.append(Skip(base.source.path, base.reason or draw))
+                self._skipped.append(Skip(base.source.path, base.reason or draw, unreadable=bool(base.reason)))
                 continue
             images = [base, *[part.images[donor] for donor in draw.donors]]
             encoded = self._images.encode(self._images.mix(images, draw.views, draw.mask))

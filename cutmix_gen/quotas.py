@@ -52,7 +52,8 @@ def parse_quotas(lines: Sequence[str]) -> list[Quota]:
 class QuotaPlan:
     """The samples that quotas ask for, any part of them computable alone.
 
-    Within its class every image is a base as often as any other, give or take one, and likewise a donor.
+    Within its class every image is a base as often as any other, give or take one, and a donor nearly as evenly; a
+    pair of images comes again when all pairs of its classes have been.
 
     Parameters
     ----------
@@ -89,7 +90,9 @@ class QuotaPlan:
         quota = np.searchsorted(self._ends, samples, side="right")
         nth = samples - (self._ends[quota] - self._counts[quota])
         base = self._image(self._base[quota], self._base_offsets[quota] + nth, self._base_seed)
-        donor_rank = self._donor_offsets[quota] + nth
+        # Both go round their classes; when they would meet in the same pairs again, the donors go one further.
+        again = np.lcm(self._census.counts[self._base[quota]], self._census.counts[self._donor[quota]])
+        donor_rank = self._donor_offsets[quota] + nth + nth // again
         donor = self._image(self._donor[quota], donor_rank, self._donor_seed)
         same = np.flatnonzero(base == donor)
         donor[same] = self._image(self._donor[quota][same], donor_rank[same] + 1, self._donor_seed)

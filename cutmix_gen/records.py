@@ -121,8 +121,10 @@ class Skip:
     """A sample that was not made, and why."""
 
     path: str
-    """The source, relative to SRC."""
+    """The source, relative to SRC; the base of the sample."""
     reason: str
+    unreadable: bool = True
+    """Whether the source itself is at fault: otherwise it could be read, but not be mixed as asked for."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -223,8 +225,14 @@ class Report:
     seconds: float
     converted: int
     skipped: list[Skip]
+    lost_samples: int
+    """Samples of the plan that were not made, because of what was skipped."""
+    passed_over: dict[str, int]
+    """What the scan left out: reason to count."""
     complete: bool
     """Whether every shard of the run is there; other slices may still be at work."""
+    missing_elsewhere: int
+    """Shards that other runs of the set still lack."""
 
     @property
     def exit_code(self) -> int:

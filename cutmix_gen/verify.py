@@ -14,7 +14,7 @@ from cutmix_gen.config import GenerateConfig
 from cutmix_gen.errors import CutMixGenError, SetError
 from cutmix_gen.execute import run_tasks, usable_cores
 from cutmix_gen.labels import dominant_class, soft_labels
-from cutmix_gen.manifest import Manifest
+from cutmix_gen.manifest import Manifest, RunInfo, SetInfo
 from cutmix_gen.plan import Plan
 from cutmix_gen.recipe import parse_recipe
 from cutmix_gen.records import NO_BOX, Problem, Rows, ShardRecord, Size
@@ -66,14 +66,26 @@ def verify(output: Path, *, deep: bool = False, jobs: int | None = None) -> Veri
         If there is no set.
     """
     manifest = Manifest(output)
-    manifest.read_set()
-    shards = [shard for run in manifest.runs() for shard in range(run.first_shard, run.first_shard + run.shards)]
-    samples, problems = 0, []
+    info = manifest.read_set()
+    samples, problems, shards = 0, [], []
+    for run in manifest.runs():
+        made = [shard for shard in run.planned_shards if _was_made(manifest, run, shard, info)]
+        if len(made) < run.shards:
+            where = f".cutmix_gen/runs/{run.number:04d}.json"
+            text = f"{len(made):,} of {run.shards:,} shards of run {run.number} are made; the generate command goes on"
+            problems.append(Problem(where, "", text))
+        shards += made
     for checked in run_tasks(partial(_check_shard, output, deep), shards, "loky", jobs or usable_cores()):
         samples += checked.samples
         problems += checked.problems
     problems += [Problem(f"data/{path.name}", "", "this is no shard of the set") for path in manifest.stray_files()]
     return Verification(len(shards), samples, sorted(problems, key=lambda problem: (problem.shard, problem.key)))
+
+
+def _was_made(manifest: Manifest, run: RunInfo, shard: int, info: SetInfo) -> bool:
+    """Tell whether there is anything of a shard; a shard of which there is nothing waits to be made."""
+    file = manifest.root / run.shard_file(shard, info.shard_extension)
+    return manifest.record_path(shard).is_file() or file.is_file()
 
 
 def _check_shard(output: Path, deep: bool, shard: int) -> _Checked:
@@ -82,7 +94,7 @@ def _check_shard(output: Path, deep: bool, shard: int) -> _Checked:
         record = manifest.read_record(shard)
     except FileNotFoundError:
         where = f".cutmix_gen/shards/{shard:06d}.json"
-        return _Checked(0, [Problem(where, "", "the shard was not made yet, or its commit record is gone")])
+        return _Checked(0, [Problem(where, "", "the commit record of this shard is gone")])
     except SetError as error:
         return _Checked(0, [Problem(f".cutmix_gen/shards/{shard:06d}.json", "", str(error))])
     problem = _file_problem(output / record.file, record)

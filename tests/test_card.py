@@ -53,14 +53,14 @@ def run_of(number=1, split="train", shards=2):
     config = {
         "split": split,
         "num_samples": None,
-        "copies": 1.0,
+        "copies": None,
         "strategy": ["cutmix", "patches:2"],
         "alpha": 1.0,
         "size": "keep",
         "seed": 0,
         "codec": "pillow",
     }
-    return RunInfo(number, config, "d", "/src", "f", 1234, [1234], 0, shards, 4, {}, {})
+    return RunInfo(number, config, "d", "/src", "f", "s", 1234, [1234], 1000, 0, shards, 4, {}, {})
 
 
 def record_of(shard, run=1, kind="original", samples=2000, split="train"):
@@ -208,7 +208,7 @@ def test_class_names_show_nowhere_but_in_the_yaml_block():
 def test_the_text_says_what_is_in_the_set():
     body = card_text(set_of(), [run_of()], RECORDS).split("---\n", 2)[2]
     assert "2,000 original images and 1,999 mixed ones (cutmix)" in body
-    assert "- run 1: 1,234 source images, copies 1.0, strategy cutmix patches:2, alpha 1.0" in body
+    assert "- run 1, of 1,234 source images: `--strategy cutmix --strategy patches:2 --codec pillow`" in body
     assert "left out" not in body
 
 
@@ -219,7 +219,7 @@ def test_the_text_says_where_dense_labels_are_left_out():
 def test_a_run_of_so_many_samples_says_so():
     run = run_of()
     run.config["num_samples"] = 77
-    assert "num-samples 77" in card_text(set_of(), [run], RECORDS)
+    assert "--num-samples 77" in card_text(set_of(), [run], RECORDS)
 
 
 def test_the_card_is_written_from_the_records(tmp_path):

@@ -106,7 +106,7 @@ def test_skips_end_in_code_3_and_are_named(folder, tmp_path):
     (folder / "class-0/bad.jpg").write_bytes(b"not an image")
     result = call("generate", folder, tmp_path / "out", "--backend", "serial", "--max-failures", "1")
     assert result.exit_code == 3
-    assert "class-0/bad.jpg: UnidentifiedImageError" in result.output
+    assert "class-0/bad.jpg: no image of a format that is read" in result.output
     assert json.loads(call("info", tmp_path / "out", "--json").stdout)["skipped"][0]["path"] == "class-0/bad.jpg"
 
 

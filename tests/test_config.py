@@ -59,6 +59,13 @@ WRONG = [
     ({"aspect": "1"}, ["--aspect", "two numbers", "'1'"]),
     ({"lam_range": "0.2"}, ["--lam-range", "two numbers", "'0.2'"]),
     ({"lam_range": "0.2,1.2"}, ["--lam-range", "from 0 to 1", "'0.2,1.2'"]),
+    ({"pairs": ("cat,dog",)}, ["Line 1 of --pairs", "class_a,class_b,count", "'cat,dog'"]),
+    ({"pairs": ("class_a,class_b,count",)}, ["--pairs", "no sample at all"]),
+    ({"alpha": 2, "strategy": ("ricap",)}, ["--alpha", "no effect"]),
+    ({"scale": "0.5,1"}, ["--scale", "no effect", "center-crop"]),
+    ({"label_smoothing": 0.1, "dense_labels": "never"}, ["--label-smoothing", "no effect"]),
+    ({"quality": 90, "image_format": "png"}, ["--quality", "no effect", "PNG"]),
+    ({"slice": "0/2", "overwrite": True}, ["--overwrite", "slice"]),
     ({"interpolation": "cubic"}, ["--interpolation", "'cubic'"]),
     ({"stratify": 2}, ["--stratify", "true or false", "2"]),
     ({"hflip": 1.5}, ["--hflip", "from 0 to 1", "1.5"]),
@@ -202,6 +209,7 @@ OTHER = {
     "scale": "0.5,1",
     "aspect": "1,1",
     "interpolation": "lanczos",
+    "pairs": ("cat,dog,3",),
     "lam_range": "0.2,0.8",
     "stratify": True,
     "hflip": 0.5,
@@ -240,6 +248,7 @@ def test_every_field_decides_about_the_bytes_or_does_not():
 @pytest.mark.parametrize("name", [name for name, value in OTHER.items() if value is not None])
 def test_a_setting_that_decides_about_the_bytes_changes_the_digest(name):
     base = {"strategy": ("patches",)} if name == "mix_option" else {}
+    base |= {"fit": "random-resized-crop"} if name in ("scale", "aspect") else {}
     assert config(**base | {name: OTHER[name]}).digest() != config(**base).digest()
 
 

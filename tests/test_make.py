@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-import cutmix_gen.produce
+import cutmix_gen.begin
 from cutmix_gen import GenerateConfig, generate
 from cutmix_gen.errors import SetError, TooManyFailuresError, UsageError
 from cutmix_gen.make import finalize
@@ -126,10 +126,12 @@ def test_two_images_are_enough(tmp_path):
 
 
 def test_a_block_beyond_the_memory_budget_is_paired_in_parts(folder, tmp_path, monkeypatch):
-    monkeypatch.setattr(cutmix_gen.produce, "PIXEL_BUDGET", 32 * 24 * 3 * 10)
+    monkeypatch.setattr(cutmix_gen.begin, "PIXEL_BUDGET", 32 * 24 * 3 * 10)
     for name, size in (("keep", "keep"), ("fixed", "32x24")):
         report = run(folder, tmp_path / name, size=size, copies=2)
         assert report.samples == 630
+        part = json.loads((tmp_path / name / ".cutmix_gen/runs/0001.json").read_text())["part_images"]
+        assert part == 10
         order = {row["sources"][0]: key for key, row in rows(tmp_path / name).items() if not row["synthetic"]}
         place = {path: int(key.rsplit("-", 1)[1]) for path, key in order.items()}
         for row in rows(tmp_path / name).values():

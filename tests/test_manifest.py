@@ -28,6 +28,8 @@ RUN = RunInfo(
     fingerprint="f" * 64,
     num_images=100,
     class_counts=[3, 7],
+    part_images=400,
+    source_state="state",
     first_shard=0,
     shards=4,
     samples=200,
@@ -121,7 +123,7 @@ def test_a_record_holds_the_fields_of_the_design(manifest):
     facts = json.loads(manifest.record_path(12).read_text())
     design = "shard file run kind copy samples bytes sha256 class_weight lam_histogram skipped"
     assert set(design.split()) <= facts.keys()
-    assert facts["skipped"] == [{"path": "cat/ü.jpg", "reason": "OSError: broken"}]
+    assert facts["skipped"] == [{"path": "cat/ü.jpg", "reason": "OSError: broken", "unreadable": True}]
 
 
 @pytest.mark.parametrize(("image_format", "extension"), [("jpeg", "jpg"), ("png", "png"), ("webp", "webp")])

@@ -93,7 +93,7 @@ def test_a_missing_and_a_damaged_record_are_found(damaged):
     (damaged / ".cutmix_gen/shards/000000.json").unlink()
     (damaged / ".cutmix_gen/shards/000001.json").write_text("{")
     found = [problem.problem for problem in verify(damaged, jobs=1).problems if problem.shard.endswith(".json")]
-    assert "its commit record is gone" in found[0]
+    assert "commit record of this shard is gone" in found[0]
     assert "damaged" in found[1]
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from importlib.util import find_spec
 
-from cutmix_gen.codecs.base import INTERPOLATIONS, MODES, Codec, Decoded, Encoding, Reduce, Region
+from cutmix_gen.codecs.base import INTERPOLATIONS, MODES, Codec, Decoded, Encoding, Reduce, Region, image_extension
 from cutmix_gen.errors import UsageError
 
 __all__ = [
@@ -17,6 +17,7 @@ __all__ = [
     "Reduce",
     "Region",
     "best_codec",
+    "image_extension",
     "make_codec",
 ]
 

@@ -29,6 +29,11 @@ INTERPOLATIONS = ("bilinear", "bicubic", "lanczos", "nearest")
 """The filters for resizing; all but the last average over what they shrink."""
 
 
+def image_extension(image_format: str) -> str:
+    """Return the file name ending of an image format, without the dot."""
+    return "jpg" if image_format == "jpeg" else image_format
+
+
 @dataclass(frozen=True, slots=True)
 class Encoding:
     """How the images of a set are encoded."""
@@ -43,7 +48,7 @@ class Encoding:
     @property
     def extension(self) -> str:
         """Ending of a file name, without the dot."""
-        return "jpg" if self.format == "jpeg" else self.format
+        return image_extension(self.format)
 
 
 @dataclass(frozen=True)  # without slots, for the cached array

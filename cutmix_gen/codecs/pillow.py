@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from io import BytesIO
-from typing import Any, ClassVar
+from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
-from PIL import Image, ImageFile
+from PIL import Image, ImageFile, UnidentifiedImageError
 
 from cutmix_gen.codecs.base import Codec, Decoded, Encoding, Reduce, Region
 from cutmix_gen.codecs.modes import has_transparency, pixels_of
+from cutmix_gen.errors import ImageError
 from cutmix_gen.records import Pixels, Size
 
 FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "GIF", "TIFF", "PPM")
@@ -41,6 +42,17 @@ _PNG_LEVEL = 1
 """zlib level: on photos level 6 takes four times as long to save a tenth of the bytes."""
 
 
+class Header(NamedTuple):
+    """What an image file says of itself before its pixels."""
+
+    format: str
+    """`jpeg`, ..."""
+    mode: str
+    """Pillow's."""
+    size: Size
+    """As it is stored, turned or not."""
+
+
 class PillowCodec(Codec):
     """Everything through Pillow."""
 
@@ -48,7 +60,7 @@ class PillowCodec(Codec):
 
     def decode(self, data: bytes, mode: str, reduce: Reduce) -> Decoded:
         """Decode as `Codec.decode` says."""
-        with Image.open(BytesIO(data), formats=FORMATS) as image:
+        with _open(data) as image:
             file_format, raw_mode, frames = _format(image), _raw_mode(image), getattr(image, "n_frames", 1)
             if file_format != "jpeg":
                 image.load()  # the orientation of a PNG may stand behind its pixels
@@ -83,6 +95,14 @@ class PillowCodec(Codec):
         return buffer.getvalue()
 
 
+def _open(data: bytes) -> Image.Image:
+    try:
+        return Image.open(BytesIO(data), formats=FORMATS)
+    except UnidentifiedImageError as error:  # its text has an address of memory in it
+        what = "the file is empty" if not data else f"no image of a format that is read ({', '.join(FORMATS)})"
+        raise ImageError(what) from error
+
+
 def _save_options(encoding: Encoding) -> dict[str, Any]:
     if encoding.format == "jpeg":
         return {"quality": encoding.quality, "subsampling": _SUBSAMPLING[encoding.subsampling]}
@@ -113,7 +133,7 @@ def _raw_mode(image: Image.Image) -> str:
     return str(args[0] if isinstance(args, tuple) else args)
 
 
-def peek(path: bytes) -> tuple[str, str]:
-    """Return the format (`jpeg`, ...) and Pillow's mode of an image file from its header alone."""
+def peek(path: bytes) -> Header:
+    """Read the header of an image file."""
     with Image.open(path, formats=FORMATS) as image:
-        return _format(image), image.mode
+        return Header(_format(image), image.mode, Size(*image.size))

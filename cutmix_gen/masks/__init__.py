@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import Field, fields
+from typing import NamedTuple
 
 from cutmix_gen.errors import UsageError
 from cutmix_gen.masks.base import LamLaw, Mask, Patch, PatchMask, PixelMask, SoftMask, Strategy
@@ -49,8 +50,12 @@ STRATEGIES: dict[str, type[Strategy]] = {
 }
 """Every strategy by its name."""
 
-WeightedStrategy = tuple[Strategy, float]
-"""A strategy and the probability with which a sample uses it."""
+
+class WeightedStrategy(NamedTuple):
+    """A strategy and the probability with which a sample uses it."""
+
+    strategy: Strategy
+    probability: float
 
 
 def parse_strategies(names: Iterable[str], options: Iterable[str]) -> list[WeightedStrategy]:
@@ -65,8 +70,8 @@ def parse_strategies(names: Iterable[str], options: Iterable[str]) -> list[Weigh
 
     Returns
     -------
-    list of (Strategy, float)
-        The weights are normalised to sum to 1.
+    list of WeightedStrategy
+        The probabilities sum to 1.
 
     Raises
     ------
@@ -83,13 +88,11 @@ def parse_strategies(names: Iterable[str], options: Iterable[str]) -> list[Weigh
         raise UsageError(f"No strategy is given. Give --strategy with one of: {', '.join(STRATEGIES)}.")
     values = _parse_options(options, list(weights))
     total = sum(weights.values())
-    return [
-        (
-            make_strategy(name, {key: value for key, value in values.items() if key in _fields(name)}),
-            weight / total,
-        )
-        for name, weight in weights.items()
-    ]
+    chosen = []
+    for name, weight in weights.items():
+        own = {key: value for key, value in values.items() if key in _fields(name)}
+        chosen.append(WeightedStrategy(make_strategy(name, own), weight / total))
+    return chosen
 
 
 def make_strategy(name: str, options: Mapping[str, object]) -> Strategy:

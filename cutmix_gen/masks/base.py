@@ -60,9 +60,10 @@ def beta_quantile(alpha: float, probability: npt.NDArray[np.float64]) -> npt.NDA
     power = max(1.0, 1.0 / alpha)
     q = np.linspace(0.0, 1.0, 1 << 14)
     x = 0.5 * q**power
-    exponent = power * alpha - 1.0
-    density = np.where(q > 0, q, 1.0) ** exponent * (1.0 - x) ** (alpha - 1.0)
-    density[0] = 1.0 if exponent == 0 else 0.0
+    with np.errstate(divide="ignore", invalid="ignore"):  # at q = 0, set below
+        log = (power * alpha - 1.0) * np.log(q) + (alpha - 1.0) * np.log1p(-x)
+    log[0] = 0.0 if power * alpha == 1.0 else -np.inf
+    density = np.exp(log - log.max())
     mass = np.concatenate(([0.0], np.cumsum((density[1:] + density[:-1]) / 2)))
     low = np.interp(np.minimum(probability, 1.0 - probability), 0.5 * mass / mass[-1], x)
     return np.where(probability < 0.5, low, 1.0 - low)
@@ -312,6 +313,8 @@ class Strategy(ABC):
     """A NamedTuple of what is drawn for one sample; its first field is `lam`. It goes into the recipe as JSON."""
     shrinks_donors: ClassVar[bool] = False
     """Whether donors are taken in at another size than that of the mixed image."""
+    uses_law: ClassVar[bool] = True
+    """Whether lam is drawn from Beta(alpha, alpha), and not by a law of its own."""
     follows_saliency: ClassVar[bool] = False
     """Whether the fields `x` and `y` of the parameters are the place of the donor's saliency maximum."""
 

@@ -34,6 +34,7 @@ class ResizeMix(Strategy):
     name: ClassVar[str] = "resizemix"
     reference: ClassVar[str] = "Qin et al., ResizeMix, 2020"
     params: ClassVar[type[Any]] = ResizeMixParams
+    uses_law: ClassVar[bool] = False
     shrinks_donors: ClassVar[bool] = True
 
     min_scale: float = field(default=0.1, metadata={"help": "smallest side of the donor, as a share"})

@@ -36,6 +36,7 @@ class Ricap(Strategy):
     name: ClassVar[str] = "ricap"
     reference: ClassVar[str] = "Takahashi et al., Random Image Cropping and Patching, ACML 2018"
     params: ClassVar[type[Any]] = RicapParams
+    uses_law: ClassVar[bool] = False
 
     beta: float = field(default=0.3, metadata={"help": "the dividing point is drawn from Beta(beta, beta)"})
 

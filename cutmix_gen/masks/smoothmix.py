@@ -35,6 +35,7 @@ class SmoothMix(Strategy):
     name: ClassVar[str] = "smoothmix"
     reference: ClassVar[str] = "Lee et al., SmoothMix, CVPR Workshops 2020"
     params: ClassVar[type[Any]] = SmoothMixParams
+    uses_law: ClassVar[bool] = False
 
     min_sigma: float = field(default=0.25, metadata={"help": "smallest spread, as a share of the height"})
     max_sigma: float = field(default=0.5, metadata={"help": "largest spread, as a share of the height"})

@@ -5,6 +5,7 @@ import pytest
 from cutmix_gen import codecs
 from cutmix_gen.codecs import CODECS, best_codec, make_codec
 from cutmix_gen.codecs.pillow import peek
+from cutmix_gen.records import Size
 from cutmix_gen.errors import UsageError
 from tests.images import file_of, noise
 
@@ -42,4 +43,4 @@ def test_a_codec_without_its_library_is_refused_with_the_remedy(monkeypatch):
 def test_a_header_tells_format_and_mode(tmp_path, file_format, mode, expected):
     path = tmp_path / "image"
     path.write_bytes(file_of(noise(8, 6, mode), file_format))
-    assert peek(bytes(path)) == expected
+    assert peek(bytes(path)) == (*expected, Size(8, 6))
