@@ -6,11 +6,11 @@ import json
 import logging
 import signal
 import sys
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import Field, asdict, fields
 from pathlib import Path
 from types import FrameType
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, TextIO, TypeVar
 
 import click
 
@@ -114,11 +114,12 @@ def _config_option(item: Field[Any]) -> Callable[[Command], Command]:
     return click.option(*names, **settings)
 
 
-def _lines_of(ctx: click.Context, param: click.Parameter, file: Iterable[str] | None) -> tuple[str, ...]:
+def _lines_of(ctx: click.Context, param: click.Parameter, file: TextIO | None) -> tuple[str, ...]:
     """Return the lines of a file: what it says is part of a run, where it lies is not."""
     if file is None:
         return ()
-    lines = tuple(line.rstrip("\r\n") for line in file)
+    with file:
+        lines = tuple(line.rstrip("\r\n") for line in file)
     if not any(line.strip() for line in lines):
         raise click.BadParameter("the file is empty; it takes lines of class_a,class_b,count.", ctx, param)
     return lines

@@ -272,16 +272,16 @@ class GenerateConfig:
 
     def chosen_options(self) -> str:
         """Return the settings that decide about the bytes and are not the default, as on the command line."""
-        defaults = {item.name: item for item in fields(self)}
+        defaults = {item.name: item.default for item in fields(self)}
         words = []
         for name, value in self.identity().items():
-            if name == "pairs" and value:
+            if getattr(self, name) == defaults[name]:
+                continue
+            if name == "pairs":
                 words.append(f"--pairs ({sum(quota.count for quota in self.quotas()):,} samples)")
-            elif name == "originals" and not value:
-                words.append("--no-originals")
-            elif value is True:
-                words.append(_flag(name))
-            elif getattr(self, name) != defaults[name].default:
+            elif isinstance(value, bool):
+                words.append(_flag(name) if value else f"--no-{name}")
+            else:
                 words += [f"{_flag(name)} {each}" for each in (value if isinstance(value, list) else [value])]
         return " ".join(words)
 

@@ -180,3 +180,46 @@ def test_there_is_a_bar_on_a_terminal_and_nothing_on_a_pipe(folder, tmp_path):
 def test_debug_shows_where_an_error_came_from(tmp_path):
     result = CliRunner().invoke(main, ["--debug", "info", str(tmp_path)])
     assert "SetError" in repr(result.exception)
+
+
+def test_a_dry_run_takes_pairings_that_only_the_whole_set_can_give(tmp_path):
+    folder = make_folder(tmp_path / "images", per_class=300, classes=2, size=(8, 8))
+    for path in sorted((folder / "class-1").iterdir())[2:]:
+        path.unlink()
+    for seed in range(3):
+        result = call(
+            "generate", folder, tmp_path / "out", "--dry-run", "--pairing", "cross-class", "--seed", str(seed)
+        )
+        assert result.exit_code == 0, result.output
+
+
+def test_the_bytes_of_a_dry_run_are_near_the_truth(folder, tmp_path):
+    options = ["--copies", "3", "--backend", "serial"]
+    expected = json.loads(call("generate", folder, tmp_path / "out", *options, "--dry-run", "--json").stdout)
+    made = json.loads(call("generate", folder, tmp_path / "out", *options, "--json").stdout)
+    assert expected["samples"] == made["samples"]
+    assert expected["shards"] == made["shards"]
+    assert expected["bytes"] == pytest.approx(made["bytes"], rel=0.15)
+
+
+def test_an_empty_file_of_pairs_is_no_file(folder, tmp_path):
+    (tmp_path / "pairs.csv").write_text("")
+    result = call("generate", folder, tmp_path / "out", "--pairs", tmp_path / "pairs.csv")
+    assert result.exit_code == 2
+    assert "the file is empty" in result.output
+
+
+def test_what_was_passed_over_is_said(tmp_path):
+    folder = make_folder(tmp_path / "images", per_class=3)
+    (folder / "class-0/notes.txt").write_text("")
+    (folder / "class-0/.hidden.jpg").write_text("")
+    result = call("generate", folder, tmp_path / "out", "--backend", "serial")
+    assert "Passed over 2 files: 1 hidden, 1 not an image by its name." in result.output
+
+
+def test_an_unfinished_set_is_one_problem_and_not_one_for_each_shard(folder, tmp_path):
+    call("generate", folder, tmp_path / "out", "--shard-size", "10", "--slice", "0/2", "--backend", "serial")
+    result = call("verify", tmp_path / "out")
+    assert result.exit_code == 3
+    assert "6 of 12 shards of run 1 are made; the generate command goes on" in result.output
+    assert "Found 1 problem in 6 shards" in result.output

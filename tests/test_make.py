@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 import random
+import resource
 import shutil
 import signal
 import time
@@ -344,3 +345,64 @@ def test_labels_are_smoothed_in_the_dense_label_only(folder, tmp_path):
 def test_dense_labels_can_be_left_out(folder, tmp_path):
     run(folder, tmp_path / "out", dense_labels="never")
     assert "soft_label" not in next(iter(rows(tmp_path / "out").values()))
+
+
+@pytest.mark.parametrize("size", ["keep", "20x20"])
+def test_a_broken_image_moves_no_other_to_another_part(folder, tmp_path, monkeypatch, size):
+    monkeypatch.setattr(cutmix_gen.begin, "PIXEL_BUDGET", 32 * 24 * 3 * 9)
+    shutil.copytree(folder, tmp_path / "images")
+    options = {"copies": 2, "max_failures": "1", "size": size, "strategy": ("cutmix", "resizemix")}
+    run(tmp_path / "images", tmp_path / "good", **options)
+    bad = "class-2/0031.jpg"
+    (tmp_path / "images" / bad).write_bytes(bytes((tmp_path / "images" / bad).stat().st_size))
+    run(tmp_path / "images", tmp_path / "out", **options)
+    good, found = rows(tmp_path / "good"), rows(tmp_path / "out")
+    assert len(found) == len(good) - 3
+    for key, row in good.items():
+        if bad not in row["sources"]:
+            assert found[key] == row
+
+
+def test_records_of_broken_images_are_the_same_each_time(folder, tmp_path):
+    shutil.copytree(folder, tmp_path / "images")
+    for number, data in enumerate((b"", b"nothing", b"\xff\xd8\xff", (folder / "class-0/0001.jpg").read_bytes()[:900])):
+        (tmp_path / f"images/class-1/bad{number}.jpg").write_bytes(data)
+    for name in ("one", "two"):
+        run(tmp_path / "images", tmp_path / name, max_failures="4")
+    assert tree(tmp_path / "one") == tree(tmp_path / "two")
+
+
+def test_an_overwriting_run_that_was_stopped_goes_on(folder, tmp_path):
+    run(folder, tmp_path / "out", seed=4)
+    run(folder, tmp_path / "out", overwrite=True, shard_size=30)
+    for number in (2, 5):
+        (tmp_path / f"out/.cutmix_gen/shards/{number:06d}.json").unlink()
+    assert run(folder, tmp_path / "out", overwrite=True, shard_size=30).new_shards == 2
+    assert run(folder, tmp_path / "out", overwrite=True, shard_size=30).new_samples == 420
+
+
+def test_appending_after_new_images_came_makes_a_run_of_them(folder, tmp_path, caplog):
+    shutil.copytree(folder, tmp_path / "images")
+    run(tmp_path / "images", tmp_path / "out")
+    shutil.copy(folder / "class-0/0000.jpg", tmp_path / "images/class-2/new.jpg")
+    assert run(tmp_path / "images", tmp_path / "out").new_shards == 0
+    assert "SRC has changed since it was scanned for this run (210 images then, 211 now)" in caplog.text
+    assert run(tmp_path / "images", tmp_path / "out", append=True).samples == 422
+
+
+def test_more_copies_than_files_may_be_open_can_be_made(tmp_path):
+    make_folder(tmp_path / "images", per_class=2, classes=2, size=(4, 4))
+    limits = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (64, limits[1]))
+    try:
+        assert run(tmp_path / "images", tmp_path / "out", copies=120).samples == 4 * 121
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, limits)
+
+
+def test_a_later_run_says_that_an_earlier_one_is_unfinished(folder, tmp_path):
+    run(folder, tmp_path / "out", slice="0/2")
+    report = run(folder, tmp_path / "out", seed=1, append=True)
+    assert report.complete
+    assert report.missing_elsewhere == 2
+    assert not (tmp_path / "out/README.md").exists()

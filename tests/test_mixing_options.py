@@ -13,6 +13,8 @@ import pytest
 from click.testing import CliRunner
 from PIL import Image
 
+import cutmix_gen.begin
+import cutmix_gen.images
 from cutmix_gen import GenerateConfig, generate
 from cutmix_gen.cli import main
 from cutmix_gen.errors import UsageError
@@ -279,3 +281,76 @@ def test_the_gallery_has_a_row_for_every_strategy(folder, tmp_path):
         assert picture.height > 11 * 120
     listed = CliRunner().invoke(main, ["strategies"]).output
     assert all(name in listed for name in STRATEGIES)
+
+
+def test_pairs_come_again_only_when_all_have_been(tmp_path):
+    folder = make_folder(tmp_path / "images", per_class=12, classes=2)
+    found = mixed(folder, tmp_path / "out", pairs=("class-0,class-1,144", "class-0,class-0,60"))
+    crossed = Counter(tuple(row["sources"]) for row in found if classes(row) == (0, 1))
+    assert len(crossed) == 144
+    same = Counter(tuple(row["sources"]) for row in found if classes(row) == (0, 0))
+    assert len(same) > 50
+
+
+@pytest.mark.parametrize("size", ["keep", "31x18"])
+def test_a_sample_of_two_shows_two_whatever_the_bars(tmp_path, size):
+    root = tmp_path / "images"
+    rng = np.random.default_rng(1)
+    for number in range(120):
+        (root / f"{number % 2}").mkdir(parents=True, exist_ok=True)
+        width, height = rng.integers(2, 48, 2).tolist()
+        Image.new("L", (width, height), 100 + 90 * (number % 2)).save(root / f"{number % 2}" / f"{number}.png")
+    found = mixed(root, tmp_path / "out", fit="letterbox", size=size, strategy=("smoothmix", "mixup", "fmix"),
+                  pairing="cross-class", copies=3)  # fmt: skip
+    for row in found:
+        pixels = np.asarray(Image.open(io.BytesIO(row["image"]["bytes"])))
+        base = 100 + 90 * row["label_index"][0]
+        assert ((pixels != base) & (pixels != 0)).any(), row["recipe"]
+
+
+def test_a_base_meets_other_classmates_in_other_copies(tmp_path):
+    folder = make_folder(tmp_path / "images", per_class=8, classes=60, size=(8, 8))
+    found = mixed(folder, tmp_path / "out", pairing="same-class", copies=6)
+    donors: dict[str, set] = {}
+    for row in found:
+        donors.setdefault(row["sources"][0], set()).add(row["sources"][1])
+    assert len(donors) == 480
+    assert np.mean([len(each) for each in donors.values()]) > 3
+
+
+def test_one_broken_stranger_is_no_loss(tmp_path):
+    folder = make_folder(tmp_path / "images", per_class=126, classes=2, size=(8, 8))
+    for path in sorted((folder / "class-1").iterdir())[2:]:
+        path.unlink()
+    next((folder / "class-1").iterdir()).write_bytes(b"broken")
+    report = generate(
+        GenerateConfig(
+            source=folder, output=tmp_path / "out", pairing="cross-class", backend="serial", max_failures="1"
+        )
+    )
+    assert len(report.skipped) == 1
+    assert report.samples == 2 * 127
+
+
+def test_guests_are_no_more_than_the_bases(tmp_path, monkeypatch):
+    folder = make_folder(tmp_path / "images", per_class=2, classes=150, size=(8, 8))
+    loads = []
+    load = cutmix_gen.images.Images.load
+    monkeypatch.setattr(
+        cutmix_gen.images.Images, "load", lambda self, source: loads.append(source) or load(self, source)
+    )
+    monkeypatch.setattr(cutmix_gen.begin, "PIXEL_BUDGET", 8 * 8 * 3 * 40)
+    made(folder, tmp_path / "out", pairing="balanced", copies=2)
+    assert len(loads) <= 2 * 300
+
+
+def test_nearest_takes_pixels_as_they_are(tmp_path):
+    columns = np.zeros((512, 1024), np.uint8)
+    columns[:, ::2] = 255
+    for label in "ab":
+        (tmp_path / "images" / label).mkdir(parents=True)
+        Image.fromarray(columns).save(tmp_path / "images" / label / "1.jpg", quality=100)
+    found = made(tmp_path / "images", tmp_path / "out", size="64x32", interpolation="nearest", image_format="png")
+    for row in found:
+        pixels = np.asarray(Image.open(io.BytesIO(row["image"]["bytes"])))
+        assert set(np.unique(pixels // 86).tolist()) <= {0, 2}
