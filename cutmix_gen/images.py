@@ -69,6 +69,7 @@ class Images:
         self._target = config.target
         self._encoding = config.encoding
         self._frame = self._target if self._shows_alike() else None
+        self._plans: dict[Size, tuple[View, int]] = {}
 
     def _shows_alike(self) -> bool:
         """Tell whether every sample shows an image in the same way, so that it is fitted once."""
@@ -85,8 +86,7 @@ class Images:
             if self._frame is None:
                 kept = replace(decoded, source=decoded.pixels)
                 return LoadedImage(source, kept, file=file if self._stands(decoded) else b"")
-            fitting = self._fit.fit(decoded.size, self._frame, ())
-            view = View(fitting.crop, fitting.place, flip=False)
+            view, _ = self._plan(decoded.size, self._frame)
             pixels = self._show(decoded, view, self._frame)
             return LoadedImage(source, replace(decoded, source=pixels), view)
         except Exception as error:
@@ -139,4 +139,11 @@ class Images:
     def _reduce(self, size: Size) -> int:
         if self._target is None or self._fit.is_random or self._config.interpolation == "nearest":
             return 1  # a decoder that shrinks averages
-        return reduction(self._fit.fit(size, self._target, ()))
+        return self._plan(size, self._target)[1]
+
+    def _plan(self, size: Size, frame: Size) -> tuple[View, int]:
+        """Return how an image of some size shows in a frame unless by chance, and how far it may be shrunk for it."""
+        if size not in self._plans:
+            fitting = self._fit.fit(size, frame, ())
+            self._plans[size] = View(fitting.crop, fitting.place, flip=False), reduction(fitting)
+        return self._plans[size]
