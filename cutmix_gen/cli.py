@@ -6,7 +6,7 @@ import json
 import logging
 import signal
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import Field, asdict, fields
 from pathlib import Path
 from types import FrameType
@@ -16,22 +16,18 @@ import click
 
 from cutmix_gen.config import GenerateConfig
 from cutmix_gen.errors import CutMixGenError, InterruptedRunError
-from cutmix_gen.masks import STRATEGIES
 from cutmix_gen.version import __version__
+from cutmix_gen.words import description_lines, estimate_lines, report_lines, strategy_lines, verification_lines
 
 if TYPE_CHECKING:
-    from cutmix_gen.describe import Description
-    from cutmix_gen.estimate import Estimate
     from cutmix_gen.plan import Run
-    from cutmix_gen.records import Report, ShardRecord, Skip
+    from cutmix_gen.records import ShardRecord
     from cutmix_gen.tally import Tally
-    from cutmix_gen.verify import Verification
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
 _FOUND_WRONG = 3
 """Exit code of a command that finished, but skipped something or found something wrong."""
-_SHOWN_SKIPS = 5
 
 
 class _Group(click.Group):
@@ -133,26 +129,11 @@ _SRC = click.argument("source", metavar="SRC", type=click.Path(path_type=Path))
 _OUT = click.argument("output", metavar="OUT", type=click.Path(path_type=Path))
 
 
-def _strategy_lines() -> list[str]:
-    """Return a few lines on each strategy: what it does, where it comes from, its options."""
-    lines = []
-    for name, strategy in STRATEGIES.items():
-        summary = (strategy.__doc__ or "").strip().splitlines()[0]
-        lines += [click.style(name, bold=True), f"  {summary}", f"  {strategy.reference}"]
-        for item in fields(strategy):  # type: ignore[arg-type]  # every strategy is a dataclass
-            lines.append(f"    --mix-option {item.name}={_value_text(item.default)}  {item.metadata['help']}")
-    return lines
-
-
-def _value_text(value: object) -> str:
-    return str(value).lower() if isinstance(value, bool) else f"{value:g}" if isinstance(value, float) else str(value)
-
-
 _KEEP_LINES = "\b\n"
 """What tells click to leave the lines of a paragraph as they are."""
 
 
-@main.command(epilog=_KEEP_LINES + "Ways of mixing:\n" + click.unstyle("\n".join(_strategy_lines())))
+@main.command(epilog=_KEEP_LINES + "Ways of mixing:\n" + "\n".join(strategy_lines()))
 @_SRC
 @_OUT
 @_config_options
@@ -173,7 +154,7 @@ def generate(source: Path, output: Path, dry_run: bool, as_json: bool, **options
         from cutmix_gen.estimate import estimate  # noqa: PLC0415  each command imports what it needs
 
         expected = estimate(config)
-        _print_json(asdict(expected)) if as_json else _show_estimate(expected)
+        _print_json(asdict(expected)) if as_json else _say(estimate_lines(expected))
         return
     from cutmix_gen.make import generate as run_generate  # noqa: PLC0415  each command imports what it needs
 
@@ -185,7 +166,7 @@ def generate(source: Path, output: Path, dry_run: bool, as_json: bool, **options
     if as_json:
         _print_json(asdict(report) | {"output": str(output)})
     else:
-        _show_report(report, config)
+        _say(report_lines(report, output))
     sys.exit(report.exit_code)
 
 
@@ -202,7 +183,7 @@ def info(output: Path, as_json: bool) -> None:
     from cutmix_gen.describe import describe  # noqa: PLC0415  each command imports what it needs
 
     description = describe(output)
-    _print_json(asdict(description)) if as_json else _show_description(description, output)
+    _print_json(asdict(description)) if as_json else _say(description_lines(description, output))
 
 
 @main.command()
@@ -225,7 +206,7 @@ def verify(output: Path, deep: bool, jobs: int | None, as_json: bool) -> None:
     if as_json:
         _print_json({"ok": result.ok} | asdict(result))
     else:
-        _show_verification(result)
+        _say(verification_lines(result))
     sys.exit(0 if result.ok else _FOUND_WRONG)
 
 
@@ -265,7 +246,7 @@ def strategies(source: Path | None, output: Path | None, seed: int) -> None:
     if (source is None) != (output is None):
         raise click.UsageError("A picture needs both: cutmix-gen strategies -o FILE.png SRC")
     if source is None or output is None:
-        click.echo("\n".join(_strategy_lines()))
+        _say(strategy_lines())
         return
     if output.suffix.lower() not in (".png", ".jpg", ".jpeg", ".webp"):
         raise click.UsageError(f"FILE must end in .png, .jpg or .webp, but it is {output}.")
@@ -299,146 +280,10 @@ class _Bar:
             self._bar.close()
 
 
+def _say(lines: Iterable[str]) -> None:
+    for line in lines:
+        click.echo(line)
+
+
 def _print_json(facts: dict[str, Any]) -> None:
     click.echo(json.dumps(facts))
-
-
-def _show_report(report: Report, config: GenerateConfig) -> None:
-    if not report.new_shards and report.complete:
-        click.echo(f"All is done: {config.output} has the {_count(report.samples, 'sample')} of this run already.")
-    else:
-        rate = report.new_samples / report.seconds if report.seconds else 0.0
-        click.echo(
-            f"Made {_count(report.new_samples, 'sample')} in {_count(report.new_shards, 'shard')}, "
-            f"{size_text(report.new_bytes)}, "
-            f"in {report.seconds:.1f} s ({rate:,.0f} a second)."
-        )
-        if report.new_samples != report.samples:
-            click.echo(f"The run now has {_count(report.samples, 'sample')} in {_count(report.shards, 'shard')}.")
-        if not report.complete:
-            click.echo(
-                "Other slices have shards to make yet. The last one writes the card; "
-                f"`cutmix-gen finalize {config.output}` does it by hand."
-            )
-    if report.missing_elsewhere:
-        click.echo(
-            f"An earlier run of the set still lacks {_count(report.missing_elsewhere, 'shard')}. "
-            "Give its command again; then the card is written."
-        )
-    if report.passed_over:
-        reasons = ", ".join(f"{count:,} {reason}" for reason, count in report.passed_over.items())
-        click.echo(f"Passed over {_count(sum(report.passed_over.values()), 'file')}: {reasons}.")
-    if report.converted:
-        click.echo(f"{_count(report.converted, 'source image')} had to be converted to the set's pixel mode.")
-    _show_skips(report.skipped, report.lost_samples)
-
-
-def _show_skips(skipped: list[Skip], lost: int) -> None:
-    for title, unreadable in (("Could not read", True), ("Could not mix", False)):
-        group = [skip for skip in skipped if skip.unreadable == unreadable]
-        if group:
-            click.secho(f"{title} {_count(len(group), 'source image')}:", fg="yellow")
-        for skip in group[:_SHOWN_SKIPS]:
-            click.echo(f"  {skip.path}: {skip.reason}")
-        if len(group) > _SHOWN_SKIPS:
-            click.echo(f"  and {len(group) - _SHOWN_SKIPS:,} more; `cutmix-gen info OUT --json` lists all")
-    if lost:
-        click.echo(f"Because of them {_count(lost, 'sample')} of the plan {'was' if lost == 1 else 'were'} not made.")
-
-
-def _show_estimate(expected: Estimate) -> None:
-    click.echo(
-        f"{_count(expected.images, 'image')} give {_count(expected.samples, 'sample')} in "
-        f"{_count(expected.shards, 'shard')}: about "
-        f"{size_text(expected.bytes)} and {time_text(expected.seconds)} with {_count(expected.jobs, 'process')}."
-    )
-
-
-def _show_description(description: Description, output: Path) -> None:
-    samples = description.samples
-    click.secho(str(output), bold=True)
-    for name, value in (
-        ("format", f"{description.format}, {description.mode} as {description.image_format}"),
-        *((f"run {run.number}", f"{_count(run.num_images, 'image')} of {run.source}") for run in description.runs),
-        ("shards", _of(description.shards, description.planned_shards)),
-        ("bytes", size_text(description.bytes)),
-        ("samples", f"{samples.total:,}: {samples.original:,} originals, {samples.synthetic:,} mixed"),
-        (
-            "strategies",
-            ", ".join(f"{k} {v:,}" for k, v in description.strategies.items() if k != "original") or "none",
-        ),
-        ("classes", f"{description.num_classes:,}"),
-    ):
-        click.echo(f"  {name:<12}{value}")
-    _show_classes(description)
-    if samples.synthetic:
-        _show_histogram(description.lam_histogram)
-    _show_skips(description.skipped, description.lost_samples)
-
-
-def _of(count: int, planned: int) -> str:
-    return f"{count:,}" if count == planned else f"{count:,} of {planned:,}: the run is not finished"
-
-
-_SHOWN_CLASSES = 20
-
-
-def _show_classes(description: Description) -> None:
-    shown = description.class_weight[:_SHOWN_CLASSES]
-    width = min(max(len(row.name) for row in shown), 40)
-    click.echo(f"\n  {'class':<{width}}  {'original':>12}  {'mixed':>12}    (sum of label shares)")
-    for row in shown:
-        name = row.name if len(row.name) <= width else row.name[: width - 1] + "…"
-        click.echo(f"  {name:<{width}}  {row.original:>12,.1f}  {row.synthetic:>12,.1f}")
-    if len(description.class_weight) > _SHOWN_CLASSES:
-        click.echo(f"  and {len(description.class_weight) - _SHOWN_CLASSES:,} more; --json lists all")
-
-
-def _show_histogram(histogram: list[int]) -> None:
-    click.echo("\n  lam, the share of the base, over the mixed samples")
-    most, step = max(histogram), 1 / len(histogram)
-    for number, count in enumerate(histogram):
-        bar = "█" * round(40 * count / most)
-        click.echo(f"  {number * step:.2f} to {(number + 1) * step:.2f}  {count:>10,}  {bar}")
-
-
-def _show_verification(result: Verification) -> None:
-    for problem in result.problems:
-        where = f"{problem.shard}: {problem.key}" if problem.key else problem.shard
-        click.echo(f"{where}: {problem.problem}")
-    what = f"{_count(result.shards, 'shard')}, {_count(result.samples, 'sample')}"
-    if result.ok:
-        click.secho(f"All good: {what}.", fg="green")
-    else:
-        click.secho(f"Found {_count(len(result.problems), 'problem')} in {what}.", fg="red")
-        click.echo("Delete the files that are named and give the generate command again: it makes them anew, the same.")
-
-
-def _count(number: int, thing: str) -> str:
-    plural = "es" if thing.endswith("ss") else "s"
-    return f"{number:,} {thing}{'' if number == 1 else plural}"
-
-
-def size_text(size: float) -> str:
-    """Return a number of bytes for people: 1.2 MB.
-
-    >>> size_text(1_234_567)
-    '1.2 MB'
-    """
-    for unit in ("bytes", "kB", "MB", "GB"):
-        if size < 1000:
-            return f"{size:.0f} {unit}" if unit == "bytes" else f"{size:.1f} {unit}"
-        size /= 1000
-    return f"{size:.1f} TB"
-
-
-def time_text(seconds: float) -> str:
-    """Return a time span for people: 2 h 05 min.
-
-    >>> time_text(7500)
-    '2 h 05 min'
-    """
-    if seconds < 60:
-        return f"{seconds:.1f} s"
-    minutes = round(seconds / 60)
-    return f"{minutes} min" if minutes < 60 else f"{minutes // 60} h {minutes % 60:02d} min"

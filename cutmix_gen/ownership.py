@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from cutmix_gen.masks import Mask
-from cutmix_gen.masks.base import VISIBLE, pixel_bounds
+from cutmix_gen.masks.mask import VISIBLE, pixel_bounds
 from cutmix_gen.records import Box, Size
 
 

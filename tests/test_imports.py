@@ -18,7 +18,7 @@ FLOORS = {
     2: "config source manifest draws images",
     3: "plan card",
     4: "begin produce reader verify describe cropping gallery grid report replay",
-    5: "make estimate batch",
+    5: "make estimate batch words",
     6: "cli __main__ __init__",
 }
 """The rooms of each floor: a module may import from its own floor and from those below, never from above."""

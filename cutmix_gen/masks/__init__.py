@@ -7,10 +7,12 @@ from dataclasses import Field, fields
 from typing import NamedTuple
 
 from cutmix_gen.errors import UsageError
-from cutmix_gen.masks.base import LamLaw, Mask, Patch, PatchMask, PixelMask, SoftMask, Strategy
+from cutmix_gen.masks.base import Strategy
 from cutmix_gen.masks.cutmix import CutMix
 from cutmix_gen.masks.fmix import FMix
 from cutmix_gen.masks.gridmix import GridMix
+from cutmix_gen.masks.law import LamLaw
+from cutmix_gen.masks.mask import Mask, Patch, PatchMask, PixelMask, SoftMask
 from cutmix_gen.masks.mixup import Mixup
 from cutmix_gen.masks.multi import Multi
 from cutmix_gen.masks.patches import Patches

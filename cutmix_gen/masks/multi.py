@@ -7,8 +7,10 @@ from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
 
-from cutmix_gen.masks.base import LamLaw, Patch, PatchMask, Strategy, check
+from cutmix_gen.masks.base import Strategy, check
 from cutmix_gen.masks.cutmix import centred_box
+from cutmix_gen.masks.law import LamLaw
+from cutmix_gen.masks.mask import Patch, PatchMask
 from cutmix_gen.records import Size
 
 

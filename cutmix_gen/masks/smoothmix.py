@@ -8,7 +8,9 @@ from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
 
-from cutmix_gen.masks.base import LamLaw, SoftMask, Strategy, check
+from cutmix_gen.masks.base import Strategy, check
+from cutmix_gen.masks.law import LamLaw
+from cutmix_gen.masks.mask import SoftMask
 from cutmix_gen.records import Size
 
 

@@ -1,0 +1,178 @@
+"""What the command line says: facts to lines of text. Nothing here prints."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import fields
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from cutmix_gen.masks import STRATEGIES
+
+if TYPE_CHECKING:
+    from cutmix_gen.describe import Description
+    from cutmix_gen.estimate import Estimate
+    from cutmix_gen.records import Report, Skip
+    from cutmix_gen.verify import Verification
+
+_SHOWN_SKIPS = 5
+
+
+def strategy_lines() -> list[str]:
+    """Return a few lines on each strategy: what it does, where it comes from, its options."""
+    lines = []
+    for name, strategy in STRATEGIES.items():
+        summary = (strategy.__doc__ or "").strip().splitlines()[0]
+        lines += [name, f"  {summary}", f"  {strategy.reference}"]
+        for item in fields(strategy):  # type: ignore[arg-type]  # every strategy is a dataclass
+            lines.append(f"    --mix-option {item.name}={_value_text(item.default)}  {item.metadata['help']}")
+    return lines
+
+
+def _value_text(value: object) -> str:
+    return str(value).lower() if isinstance(value, bool) else f"{value:g}" if isinstance(value, float) else str(value)
+
+
+def report_lines(report: Report, output: Path) -> Iterator[str]:
+    """Return what a call of `generate` did."""
+    if not report.new_shards and report.complete:
+        yield f"All is done: {output} has the {_count(report.samples, 'sample')} of this run already."
+    else:
+        rate = report.new_samples / report.seconds if report.seconds else 0.0
+        yield (
+            f"Made {_count(report.new_samples, 'sample')} in {_count(report.new_shards, 'shard')}, "
+            f"{size_text(report.new_bytes)}, "
+            f"in {report.seconds:.1f} s ({rate:,.0f} a second)."
+        )
+        if report.new_samples != report.samples:
+            yield f"The run now has {_count(report.samples, 'sample')} in {_count(report.shards, 'shard')}."
+        if not report.complete:
+            yield (
+                "Other slices have shards to make yet. The last one writes the card; "
+                f"`cutmix-gen finalize {output}` does it by hand."
+            )
+    if report.missing_elsewhere:
+        yield (
+            f"An earlier run of the set still lacks {_count(report.missing_elsewhere, 'shard')}. "
+            "Give its command again; then the card is written."
+        )
+    if report.passed_over:
+        reasons = ", ".join(f"{count:,} {reason}" for reason, count in report.passed_over.items())
+        yield f"Passed over {_count(sum(report.passed_over.values()), 'file')}: {reasons}."
+    if report.converted:
+        yield f"{_count(report.converted, 'source image')} had to be converted to the set's pixel mode."
+    yield from _skips_lines(report.skipped, report.lost_samples)
+
+
+def _skips_lines(skipped: list[Skip], lost: int) -> Iterator[str]:
+    for title, unreadable in (("Could not read", True), ("Could not mix", False)):
+        group = [skip for skip in skipped if skip.unreadable == unreadable]
+        if group:
+            yield f"{title} {_count(len(group), 'source image')}:"
+        for skip in group[:_SHOWN_SKIPS]:
+            yield f"  {skip.path}: {skip.reason}"
+        if len(group) > _SHOWN_SKIPS:
+            yield f"  and {len(group) - _SHOWN_SKIPS:,} more; `cutmix-gen info OUT --json` lists all"
+    if lost:
+        yield f"Because of them {_count(lost, 'sample')} of the plan {'was' if lost == 1 else 'were'} not made."
+
+
+def estimate_lines(expected: Estimate) -> Iterator[str]:
+    """Return what a run will take."""
+    yield (
+        f"{_count(expected.images, 'image')} give {_count(expected.samples, 'sample')} in "
+        f"{_count(expected.shards, 'shard')}: about "
+        f"{size_text(expected.bytes)} and {time_text(expected.seconds)} with {_count(expected.jobs, 'process')}."
+    )
+
+
+def description_lines(description: Description, output: Path) -> Iterator[str]:
+    """Return what is in a set."""
+    samples = description.samples
+    yield (str(output))
+    for name, value in (
+        ("format", f"{description.format}, {description.mode} as {description.image_format}"),
+        *((f"run {run.number}", f"{_count(run.num_images, 'image')} of {run.source}") for run in description.runs),
+        ("shards", _of(description.shards, description.planned_shards)),
+        ("bytes", size_text(description.bytes)),
+        ("samples", f"{samples.total:,}: {samples.original:,} originals, {samples.synthetic:,} mixed"),
+        (
+            "strategies",
+            ", ".join(f"{k} {v:,}" for k, v in description.strategies.items() if k != "original") or "none",
+        ),
+        ("classes", f"{description.num_classes:,}"),
+    ):
+        yield f"  {name:<12}{value}"
+    yield from _classes_lines(description)
+    if samples.synthetic:
+        yield from _histogram_lines(description.lam_histogram)
+    yield from _skips_lines(description.skipped, description.lost_samples)
+
+
+def _of(count: int, planned: int) -> str:
+    return f"{count:,}" if count == planned else f"{count:,} of {planned:,}: the run is not finished"
+
+
+_SHOWN_CLASSES = 20
+
+
+def _classes_lines(description: Description) -> Iterator[str]:
+    shown = description.class_weight[:_SHOWN_CLASSES]
+    width = min(max(len(row.name) for row in shown), 40)
+    yield f"\n  {'class':<{width}}  {'original':>12}  {'mixed':>12}    (sum of label shares)"
+    for row in shown:
+        name = row.name if len(row.name) <= width else row.name[: width - 1] + "…"
+        yield f"  {name:<{width}}  {row.original:>12,.1f}  {row.synthetic:>12,.1f}"
+    if len(description.class_weight) > _SHOWN_CLASSES:
+        yield f"  and {len(description.class_weight) - _SHOWN_CLASSES:,} more; --json lists all"
+
+
+def _histogram_lines(histogram: list[int]) -> Iterator[str]:
+    yield "\n  lam, the share of the base, over the mixed samples"
+    most, step = max(histogram), 1 / len(histogram)
+    for number, count in enumerate(histogram):
+        bar = "█" * round(40 * count / most)
+        yield f"  {number * step:.2f} to {(number + 1) * step:.2f}  {count:>10,}  {bar}"
+
+
+def verification_lines(result: Verification) -> Iterator[str]:
+    """Return what `verify` found."""
+    for problem in result.problems:
+        where = f"{problem.shard}: {problem.key}" if problem.key else problem.shard
+        yield f"{where}: {problem.problem}"
+    what = f"{_count(result.shards, 'shard')}, {_count(result.samples, 'sample')}"
+    if result.ok:
+        yield f"All good: {what}."
+    else:
+        yield f"Found {_count(len(result.problems), 'problem')} in {what}."
+        yield "Delete the files that are named and give the generate command again: it makes them anew, the same."
+
+
+def _count(number: int, thing: str) -> str:
+    plural = "es" if thing.endswith("ss") else "s"
+    return f"{number:,} {thing}{'' if number == 1 else plural}"
+
+
+def size_text(size: float) -> str:
+    """Return a number of bytes for people: 1.2 MB.
+
+    >>> size_text(1_234_567)
+    '1.2 MB'
+    """
+    for unit in ("bytes", "kB", "MB", "GB"):
+        if size < 1000:
+            return f"{size:.0f} {unit}" if unit == "bytes" else f"{size:.1f} {unit}"
+        size /= 1000
+    return f"{size:.1f} TB"
+
+
+def time_text(seconds: float) -> str:
+    """Return a time span for people: 2 h 05 min.
+
+    >>> time_text(7500)
+    '2 h 05 min'
+    """
+    if seconds < 60:
+        return f"{seconds:.1f} s"
+    minutes = round(seconds / 60)
+    return f"{minutes} min" if minutes < 60 else f"{minutes // 60} h {minutes % 60:02d} min"
