@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import chain
 from typing import Any
 
 import numpy as np
@@ -79,7 +80,7 @@ def cutmix(  # noqa: PLR0913  the arguments are a fixed contract
     rounds = Rounds(strategy, lambda _: strategy.draw(rng, n, law), lambda _: _endless(strategy, rng, law))
     mixed, weight = batch.copy(), np.ones((n, 2))
     for row in range(n):
-        masks = (strategy.realise(params, size) for params in rounds.tries(row, _TRIES))
+        masks = (strategy.realise(params, size) for params in chain((rounds.first(row),), rounds.others(row, _TRIES)))
         mask = next((mask for mask in masks if not mask.is_wasted()), None)
         if mask is None:
             raise UsageError(f"images must be large enough to hold a box, but they have {size} px.")

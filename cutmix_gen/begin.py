@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 from collections import Counter
 from dataclasses import replace
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 import numpy as np
@@ -337,6 +336,8 @@ def _check_pairing(config: GenerateConfig, scanned: Scan) -> None:
 
 def _versions() -> dict[str, str]:
     """Return the releases of the libraries that have a part in the bytes."""
+    from importlib.metadata import PackageNotFoundError, version  # noqa: PLC0415  slow to import, and seldom needed
+
     found = {}
     for name in _LIBRARIES:
         try:

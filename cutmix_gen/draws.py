@@ -144,7 +144,11 @@ class _Copy:
         if donors[0] < 0:
             return f"there is no {self._pairing.partner} in its block"
         frame = self._framing.frame(size)
-        for params in self._rounds[self._chosen[place]].tries(place, self._limit):
+        rounds = self._rounds[self._chosen[place]]
+        draw = self._realised(place, donors, strategy, rounds.first(place))
+        if self._is_wanted(draw):
+            return draw
+        for params in rounds.others(place, self._limit):
             draw = self._realised(place, donors, strategy, params)
             if self._is_wanted(draw):
                 return draw
@@ -203,9 +207,15 @@ class Rounds:
         self._draw_more = draw_more
         self._rounds: list[list[Any]] = []
 
-    def tries(self, place: int, limit: int) -> Iterator[Any]:
-        """Give up to so many draws for a sample, and at last the strategy's fallback."""
-        for round_ in range(_COMMON_ROUNDS):
+    def first(self, place: int) -> Any:
+        """Return the first draw for a sample: most need no other."""
+        if not self._rounds:
+            self._rounds.append(self._draw(0))
+        return self._rounds[0][place]
+
+    def others(self, place: int, limit: int) -> Iterator[Any]:
+        """Give the draws after the first, up to so many in all, and at last the strategy's fallback."""
+        for round_ in range(1, _COMMON_ROUNDS):
             if round_ == len(self._rounds):
                 self._rounds.append(self._draw(round_))
             yield self._rounds[round_][place]

@@ -13,8 +13,8 @@ from cutmix_gen.config import GenerateConfig
 from cutmix_gen.errors import TooManyFailuresError
 from cutmix_gen.execute import run_tasks, usable_cores
 from cutmix_gen.manifest import Manifest
-from cutmix_gen.plan import Run, open_run
-from cutmix_gen.produce import produce
+from cutmix_gen.plan import Run
+from cutmix_gen.produce import produce_in
 from cutmix_gen.records import Report, ShardRecord
 from cutmix_gen.tally import Tally
 
@@ -60,7 +60,7 @@ def generate(config: GenerateConfig, progress: Progress | None = None) -> Report
     tasks = _remaining(run, done, config)
     if progress:
         progress.begin(run, all_of_it)
-    work = partial(_work, config.output, run.info.number, run.config.source, run.identity)
+    work = partial(produce_in, config.output, run.info.number, run.config.source, run.identity)
     allowed = config.allowed_failures(run.info.num_images)
     _check_failures(all_of_it, allowed)
     for records in run_tasks(work, tasks, config.backend, config.jobs or usable_cores()):
@@ -109,10 +109,6 @@ def finalize(output: Path) -> list[int]:
     if not missing:
         write_card(manifest)
     return missing
-
-
-def _work(output: Path, number: int, source: Path, identity: str, task: int) -> list[ShardRecord]:
-    return produce(open_run(output, number, source, identity), task)
 
 
 def _committed(run: Run, tally: Tally | None = None) -> set[int]:

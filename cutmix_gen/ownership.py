@@ -55,12 +55,13 @@ def shares_within(mask: Mask, places: Sequence[Box], within: Box) -> npt.NDArray
 
 
 def _is_full(mask: Mask, places: Sequence[Box]) -> bool:
-    base, *donors = places
-    return _fills(base, mask.size) and all(_fills(donor, mask.donor_size) for donor in donors)
-
-
-def _fills(place: Box, frame: Size) -> bool:
-    return place.width == frame.width and place.height == frame.height
+    frame = mask.size
+    for place in places:
+        x1, y1, x2, y2 = place
+        if x2 - x1 != frame.width or y2 - y1 != frame.height:
+            return False
+        frame = mask.donor_size
+    return True
 
 
 def _shows(mask: Mask, places: Sequence[Box]) -> npt.NDArray[np.float64]:

@@ -12,6 +12,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field
 from itertools import pairwise
+from pathlib import Path
 from typing import NamedTuple, TypeVar
 
 import numpy as np
@@ -23,7 +24,7 @@ from cutmix_gen.labels import class_weight, dominant_class, soft_labels
 from cutmix_gen.masks.base import cut
 from cutmix_gen.ownership import Ownership
 from cutmix_gen.pairing import Bases, Members
-from cutmix_gen.plan import Run
+from cutmix_gen.plan import Run, open_run
 from cutmix_gen.recipe import RecipeWriter
 from cutmix_gen.records import LAM_BINS, NO_BOX, Rows, ShardRecord, ShardSpec, Size, Skip, Task, View
 from cutmix_gen.saliency import focus
@@ -69,6 +70,11 @@ def produce(run: Run, number: int) -> list[ShardRecord]:
                     commits.append(pool.submit(output.commit))
         records += [commit.result() for commit in commits]
     return records
+
+
+def produce_in(output: Path, run: int, source: Path, identity: str, task: int) -> list[ShardRecord]:
+    """Make the shards of a task, told where: this is what travels to the workers, and all that they import."""
+    return produce(open_run(output, run, source, identity), task)
 
 
 @dataclass(slots=True)

@@ -10,7 +10,6 @@ from typing import Any, ClassVar
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
-import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from cutmix_gen.errors import SetError
@@ -61,9 +60,11 @@ class _ParquetWriter(ShardWriter):
             store_schema=True,
         )
         self._pending = self._arrow.empty_table()
+        self._sizes: list[int] = []
 
     def write(self, rows: Rows) -> None:
         self._pending = pa.concat_tables([self._pending, _table(rows, self._schema, self._arrow)])
+        self._sizes += map(len, rows.images)
         self._flush(whole_groups_only=True)
 
     def close(self) -> None:
@@ -75,14 +76,14 @@ class _ParquetWriter(ShardWriter):
 
     def _flush(self, *, whole_groups_only: bool) -> None:
         """Write the rows that wait; the last ones may go on waiting for more to make a full row group with."""
-        sizes = pc.binary_length(pc.struct_field(self._pending["image"], "bytes")).to_pylist()
-        groups = list(_groups(sizes))
+        groups = list(_groups(self._sizes))
         if whole_groups_only:
             groups = groups[:-1]
         for start, stop in groups:
             self._file.write_table(self._pending.slice(start, stop - start), row_group_size=_GROUP_ROWS)
         if groups:
             self._pending = self._pending.slice(groups[-1][1])
+            del self._sizes[: groups[-1][1]]
 
 
 def arrow_schema(schema: RowSchema) -> pa.Schema:
@@ -202,6 +203,8 @@ def _texts(column: pa.Array) -> list[Any]:
 
 def _numbers(column: pa.Array, *shape: int) -> npt.NDArray[Any]:
     """Return a column of numbers, or of lists of lists of them, each of the length that it has to have."""
+    import pyarrow.compute as pc  # noqa: PLC0415  workers only write, and start faster without
+
     for length in shape[1:]:
         if column.null_count or not pc.all(pc.equal(pc.list_value_length(column), length)).as_py():
             raise ValueError(f"a list does not have {length} values")
