@@ -34,6 +34,8 @@ T = TypeVar("T")
 
 _COMMITS = 4
 """Shards that are committed at a time: disks take several flushes in one go."""
+_OPEN = 100
+"""Shards that are open at a time at most: a process may have 1,024 files open on most systems."""
 
 
 def produce(run: Run, number: int) -> list[ShardRecord]:
@@ -58,6 +60,16 @@ def produce(run: Run, number: int) -> list[ShardRecord]:
         return records
     images = Images(run.config)
     outputs = [_Output(run, task, shard, images) for shard in missing]
+    is_one_part = len(part_bounds(task.stop - task.start, run.info.part_images)) == 2
+    # In several parts all shards of the task are open until the last one: a great many copies are made in turns.
+    turn = len(outputs) if is_one_part else _OPEN
+    for start in range(0, len(outputs), turn):
+        records += _made(run, task, images, outputs[start : start + turn])
+    return records
+
+
+def _made(run: Run, task: Task, images: Images, outputs: list[_Output]) -> list[ShardRecord]:
+    """Make and commit some of the shards of a task; nothing of those that are not committed stays."""
     commits: list[Future[ShardRecord]] = []
     # Hashing and flushing to disk let go of the interpreter: they go on beside the next shard's work.
     with ExitStack() as stack, ThreadPoolExecutor(_COMMITS) as pool:
@@ -68,8 +80,9 @@ def produce(run: Run, number: int) -> list[ShardRecord]:
                 output.add(part)
                 if part.is_last:
                     commits.append(pool.submit(output.commit))
-        records += [commit.result() for commit in commits]
-    return records
+                    if len(commits) > _COMMITS:
+                        commits[-1 - _COMMITS].result()  # files that wait for their commit are open
+        return [commit.result() for commit in commits]
 
 
 def produce_in(output: Path, run: int, source: Path, identity: str, task: int) -> list[ShardRecord]:

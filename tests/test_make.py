@@ -14,6 +14,7 @@ import pytest
 from PIL import Image
 
 import cutmix_gen.begin
+import cutmix_gen.produce
 from cutmix_gen import GenerateConfig, generate
 from cutmix_gen.errors import SetError, TooManyFailuresError, UsageError
 from cutmix_gen.make import finalize
@@ -390,7 +391,10 @@ def test_appending_after_new_images_came_makes_a_run_of_them(folder, tmp_path, c
     assert run(tmp_path / "images", tmp_path / "out", append=True).samples == 422
 
 
-def test_more_copies_than_files_may_be_open_can_be_made(tmp_path):
+@pytest.mark.parametrize("budget", [256 << 20, 4 * 4 * 3 * 2])
+def test_more_copies_than_files_may_be_open_can_be_made(tmp_path, monkeypatch, budget):
+    monkeypatch.setattr(cutmix_gen.begin, "PIXEL_BUDGET", budget)
+    monkeypatch.setattr(cutmix_gen.produce, "_OPEN", 10)
     make_folder(tmp_path / "images", per_class=2, classes=2, size=(4, 4))
     limits = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (64, limits[1]))
