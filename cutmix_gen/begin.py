@@ -124,10 +124,17 @@ def _part_images(config: GenerateConfig, headers: list[Header]) -> int:
 
 
 def _is_half_of(config: GenerateConfig, manifest: Manifest, runs: list[RunInfo]) -> bool:
-    """Tell whether a set is what `--overwrite` was making when it was stopped: then it goes on."""
-    if len(runs) != 1 or not _describes(config, runs[0]) or Path(runs[0].source) != config.source.absolute():
+    """Tell whether a set is what `--overwrite` was making when it was stopped: then it goes on.
+
+    Not if the sources are others by now, or if some could not be read: they may have been mended.
+    """
+    if len(runs) != 1 or not _describes(config, runs[0]):
         return False
-    return any(manifest.record(shard) is None for shard in runs[0].planned_shards)
+    if Path(runs[0].source) != config.source.absolute() or runs[0].source_state != source_state(config.source):
+        return False
+    records = [manifest.record(shard) for shard in runs[0].planned_shards]
+    mended = any(skip.unreadable for record in records if record for skip in record.skipped)
+    return None in records and not mended
 
 
 def check_places(config: GenerateConfig) -> None:

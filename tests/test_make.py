@@ -410,3 +410,15 @@ def test_a_later_run_says_that_an_earlier_one_is_unfinished(folder, tmp_path):
     assert report.complete
     assert report.missing_elsewhere == 2
     assert not (tmp_path / "out/README.md").exists()
+
+
+def test_mended_images_are_read_again_by_overwrite(folder, tmp_path):
+    shutil.copytree(folder, tmp_path / "images")
+    bad = [tmp_path / f"images/class-1/000{number}.jpg" for number in range(4)]
+    for path in bad:
+        path.write_bytes(b"broken")
+    with pytest.raises(TooManyFailuresError, match="--overwrite to start again"):
+        run(tmp_path / "images", tmp_path / "out", shard_size=30)
+    for path in bad:
+        shutil.copy(folder / "class-0/0000.jpg", path)
+    assert run(tmp_path / "images", tmp_path / "out", shard_size=30, overwrite=True).skipped == []
