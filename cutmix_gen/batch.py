@@ -104,6 +104,8 @@ def _size_of(batch: npt.NDArray[Any], data_format: str) -> Size:
         raise UsageError(f"images must be of shape (N, H, W), (N, H, W, C) or (N, C, H, W), but it is {batch.shape}.")
     if batch.ndim == 4 and data_format == "NHWC" and batch.shape[1] in (1, 3, 4) and batch.shape[3] > 4:
         raise UsageError(f'images of shape {batch.shape} look like (N, C, H, W). Give data_format="NCHW".')
+    if batch.ndim == 4 and data_format == "NCHW" and batch.shape[3] in (1, 3, 4) and batch.shape[1] > 4:
+        raise UsageError(f'images of shape {batch.shape} look like (N, H, W, C). Give data_format="NHWC".')
     height, width = batch.shape[1:3] if data_format == "NHWC" or batch.ndim == 3 else batch.shape[2:]
     if width * height < 2:
         raise UsageError(f"images must be large enough to hold a box, but they have {width} x {height} px.")

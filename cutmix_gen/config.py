@@ -259,7 +259,9 @@ class GenerateConfig:
         defaults = {item.name: item.default for item in fields(self)}
         given = {name for name, value in defaults.items() if getattr(self, name) != value}
         own_laws = not any(strategy.uses_law for strategy, _ in self.strategies())
+        mixing = {"strategy", "mix_option", "alpha", "stratify", "lam_range", "pairing", "hflip"}
         for names, idle, why in (
+            (mixing, self.mixed_samples(10**6) == 0, "no mixed sample is asked for"),
             ({"alpha", "stratify"}, own_laws, "no strategy that is chosen draws lam from Beta(alpha, alpha)"),
             ({"scale", "aspect"}, self.fit != RandomResizedCrop.name, f"--fit is {self.fit}"),
             ({"label_smoothing"}, self.dense_labels == "never", "there are no dense labels"),

@@ -95,7 +95,7 @@ def draw_copy(
     Returns
     -------
     list of Draw or str
-        One for each base; a text is the reason why there can be no such sample.
+        One for each base that is wanted; a text is the reason why there can be no such sample.
     """
     return _Copy(config, key, sizes, members, focus).draws()
 
@@ -107,6 +107,7 @@ class _Copy:
         self, config: GenerateConfig, key: DrawKey, sizes: Sequence[Size | None], members: Members, focus: Focus
     ) -> None:
         n, rng = members.bases, key.generator(config.seed, 0)
+        self._wanted = n if members.wanted is None else min(n, members.wanted)
         weighted = config.strategies()
         self._config, self._sizes, self._focus, self._n = config, sizes, focus, n
         self._framing = Framing(config)
@@ -120,7 +121,7 @@ class _Copy:
         self._rounds = [self._rounds_of(strategy, key) for strategy in self._strategies]
 
     def draws(self) -> list[Draw | str]:
-        return [self._draw(place) for place in range(self._n)]
+        return [self._draw(place) for place in range(self._wanted)]
 
     def _rounds_of(self, strategy: Strategy, key: DrawKey) -> Rounds:
         config, n = self._config, self._n

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import gc
 import signal
+import warnings
 from collections.abc import Callable, Generator, Iterator, Sequence
-from contextlib import closing
+from contextlib import contextmanager
 from functools import cache
 from typing import TypeVar
 
@@ -56,7 +57,7 @@ def run_tasks(function: Callable[[int], Result], tasks: Sequence[int], backend: 
     while len(done) < len(tasks):
         remaining = [task for task in tasks if task not in done]
         try:
-            with closing(_parallel(function, remaining, backend, jobs)) as results:
+            with _closing(_parallel(function, remaining, backend, jobs)) as results:
                 for task, result in results:
                     done.add(task)
                     attempts = 0
@@ -80,6 +81,17 @@ def _parallel(
         delayed(_call)(function, task, backend == "loky") for task in tasks
     )
     return results
+
+
+@contextmanager
+def _closing(results: Generator[Result, None, None]) -> Iterator[Generator[Result, None, None]]:
+    """Close a stream of results at the end; joblib's warning of tasks that are cut short says nothing new then."""
+    try:
+        yield results
+    finally:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", UserWarning)
+            results.close()
 
 
 def _call(function: Callable[[int], Result], task: int, own_process: bool) -> tuple[int, Result]:

@@ -115,12 +115,6 @@ class Images:
         """Encode an image as the set has its images."""
         return self._codec.encode(pixels, self._encoding)
 
-    def held_bytes(self, image: LoadedImage) -> int:
-        """Return what an image takes in memory; where all have one size a broken one counts like the others."""
-        if self._frame is not None:
-            return self._frame.area * PIXEL_BYTES[self._config.mode]
-        return image.decoded.pixels.nbytes if image.decoded else 0
-
     def _show(self, decoded: Decoded, view: View, size: Size) -> Pixels:
         place = view.place
         pixels = self._codec.fit(decoded, view.crop, Size(place.width, place.height), self._config.interpolation)

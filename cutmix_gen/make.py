@@ -140,5 +140,5 @@ def _check_failures(tally: Tally, allowed: int) -> None:
         raise TooManyFailuresError(
             f"{len(skipped)} of the source images could not be read, more than --max-failures allows ({allowed}). "
             f"The first ones:{first}\nAccept them with a higher --max-failures, or mend or remove them and give "
-            "--overwrite to start again; what is committed stays."
+            "--overwrite to start again; until then what is committed stays."
         )

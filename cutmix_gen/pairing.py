@@ -59,6 +59,8 @@ class Members:
     census: Census
     rows: Indices | None = None
     """(n,) place of each in the source index, where two members may be the same image."""
+    wanted: int | None = None
+    """How many of the bases, from the first on, are to get a sample; None for all."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -265,8 +265,6 @@ class _Output:
 
     def _mixed(self, part: _Part) -> Iterator[_Made]:
         for place, (base, draw) in enumerate(zip(part.images, self._draws(part), strict=False)):
-            if part.start + place >= self._shard.count:
-                return
             if isinstance(draw, str):
                 self._skipped.append(Skip(base.source.path, base.reason or draw, unreadable=bool(base.reason)))
                 continue
@@ -284,6 +282,7 @@ class _Output:
             bases=part.bases,
             census=self._run.census,
             rows=np.array(part.rows),
+            wanted=max(self._shard.count - part.start, 0),
         )
 
         def focus_of(place: int, view: View, frame: Size) -> tuple[float, float]:

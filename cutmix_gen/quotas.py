@@ -89,13 +89,17 @@ class QuotaPlan:
         samples = self._order(start, stop)
         quota = np.searchsorted(self._ends, samples, side="right")
         nth = samples - (self._ends[quota] - self._counts[quota])
-        base = self._image(self._base[quota], self._base_offsets[quota] + nth, self._base_seed)
+        base_rank = self._base_offsets[quota] + nth
+        base = self._image(self._base[quota], base_rank, self._base_seed)
         # Both go round their classes; when they would meet in the same pairs again, the donors go one further.
-        again = np.lcm(self._census.counts[self._base[quota]], self._census.counts[self._donor[quota]])
-        donor_rank = self._donor_offsets[quota] + nth + nth // again
-        donor = self._image(self._donor[quota], donor_rank, self._donor_seed)
-        same = np.flatnonzero(base == donor)
-        donor[same] = self._image(self._donor[quota][same], donor_rank[same] + 1, self._donor_seed)
+        counts = self._census.counts
+        again = np.lcm(counts[self._base[quota]], counts[self._donor[quota]])
+        donor = self._image(self._donor[quota], self._donor_offsets[quota] + nth + nth // again, self._donor_seed)
+        # Within one class they go round together, the donor ahead: by one in the first round, by two in the next ...
+        own = np.flatnonzero(self._base[quota] == self._donor[quota])
+        size = counts[self._base[quota][own]]
+        ahead = 1 + (nth[own] // size) % np.maximum(size - 1, 1)
+        donor[own] = self._image(self._base[quota][own], base_rank[own] + ahead, self._base_seed)
         return base, donor
 
     def _image(

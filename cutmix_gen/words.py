@@ -145,7 +145,9 @@ def verification_lines(result: Verification) -> Iterator[str]:
         yield f"All good: {what}."
     else:
         yield f"Found {_count(len(result.problems), 'problem')} in {what}."
-        yield "Delete the files that are named and give the generate command again: it makes them anew, the same."
+        named = any(problem.shard.startswith("data/") for problem in result.problems)
+        first = "Delete the files in data/ that are named, then give" if named else "Give"
+        yield f"{first} the generate command again (or the slices that are missing): it makes what is not there."
 
 
 def _count(number: int, thing: str) -> str:

@@ -126,7 +126,7 @@ def test_problems_end_in_code_3_with_a_line_for_each(folder, tmp_path):
         (["--strategy", "cutmixx"], 2, "Did you mean 'cutmix'"),
         (["--mix-option", "grid=4"], 2, "no option 'grid'"),
         (["--strategy", "patches", "--mix-option", "grid=one"], 2, "must be a whole number"),
-        (["--strategy", "patches", "--mix-option", "grid=1"], 2, "from 2 to 64"),
+        (["--strategy", "patches", "--mix-option", "grid=1"], 2, "from 2 to 32"),
         (["--size", "0"], 2, "--size must be"),
         (["--alpha", "0"], 2, "--alpha must be"),
         (["--copies", "1", "--num-samples", "3"], 2, "Give one of them"),
@@ -223,3 +223,14 @@ def test_an_unfinished_set_is_one_problem_and_not_one_for_each_shard(folder, tmp
     assert result.exit_code == 3
     assert "6 of 12 shards of run 1 are made; the generate command goes on" in result.output
     assert "Found 1 problem in 6 shards" in result.output
+
+
+def test_too_many_failures_are_one_message(tmp_path):
+    folder = make_folder(tmp_path / "images", per_class=40)
+    for path in list(folder.rglob("*.jpg"))[::3]:
+        path.write_bytes(b"broken")
+    command = [sys.executable, "-m", "cutmix_gen", "generate", str(folder), str(tmp_path / "out"), "--shard-size", "8"]
+    done = subprocess.run([*command, "-j", "2"], capture_output=True, text=True, check=False)
+    assert done.returncode == 1
+    assert done.stderr.startswith("Error: ")
+    assert "Warning" not in done.stderr

@@ -106,7 +106,7 @@ def test_a_round_draws_other_numbers_than_the_rounds_before_and_than_other_keys(
     alpha=st.sampled_from([0.02, 0.2, 1.0]),
 )
 def test_no_sample_is_wasted_and_none_is_mixed_with_itself(name: str, sizes: list[Size], alpha: float) -> None:
-    law = {"alpha": alpha} if STRATEGIES[name].uses_law else {}
+    law = {"alpha": alpha} if STRATEGIES[name]().uses_law else {}
     for place, draw in enumerate(draw_copy(_config(strategy=name, **law), KEY, [*sizes])):
         assert isinstance(draw, Draw)
         assert not draw.mask.is_wasted()

@@ -464,8 +464,8 @@ def test_weights_become_probabilities() -> None:
         (["patches"], ["grid"], "KEY=VALUE"),
         (["patches"], ["grid=four"], "whole number"),
         (["patches"], ["grid=2.5"], "whole number"),
-        (["patches"], ["grid=1"], "from 2 to 64"),
-        (["patches"], ["grid=65"], "from 2 to 64"),
+        (["patches"], ["grid=1"], "from 2 to 32"),
+        (["patches"], ["grid=65"], "from 2 to 32"),
         (["patches"], ["shuffle=perhaps"], "true or false"),
     ],
 )

@@ -354,3 +354,10 @@ def test_nearest_takes_pixels_as_they_are(tmp_path):
     for row in found:
         pixels = np.asarray(Image.open(io.BytesIO(row["image"]["bytes"])))
         assert set(np.unique(pixels // 86).tolist()) <= {0, 2}
+
+
+def test_quotas_of_one_class_are_even(tmp_path):
+    folder = make_folder(tmp_path / "images", per_class=5, classes=1, size=(8, 8))
+    found = mixed(folder, tmp_path / "out", pairs=("class-0,class-0,60",))
+    assert set(Counter(tuple(row["sources"]) for row in found).values()) == {3}
+    assert len(found) == 60

@@ -25,8 +25,6 @@ class Strategy(ABC):
     """A NamedTuple of what is drawn for one sample; its first field is `lam`. It goes into the recipe as JSON."""
     shrinks_donors: ClassVar[bool] = False
     """Whether donors are taken in at another size than that of the mixed image."""
-    uses_law: ClassVar[bool] = True
-    """Whether lam is drawn from Beta(alpha, alpha), and not by a law of its own."""
     follows_saliency: ClassVar[bool] = False
     """Whether the fields `x` and `y` of the parameters are the place of the donor's saliency maximum."""
 
@@ -34,6 +32,11 @@ class Strategy(ABC):
     def sources(self) -> int:
         """Images that one sample is made of, the base included."""
         return 2
+
+    @property
+    def uses_law(self) -> bool:
+        """Whether lam is drawn from Beta(alpha, alpha), and not by a law of the strategy's own."""
+        return True
 
     @abstractmethod
     def draw(self, rng: np.random.Generator, n: int, law: LamLaw) -> list[Any]:
@@ -60,7 +63,4 @@ def cut(side: int, parts: int) -> list[int]:
 def check(ok: bool, strategy: str, option: str, expected: str, found: object) -> None:
     """Raise `UsageError` unless an option of a strategy is as expected."""
     if not ok:
-        raise UsageError(
-            f"--mix-option {option} of strategy '{strategy}' must be {expected}, but it is {found}. "
-            f"Give it as --mix-option {option}=VALUE."
-        )
+        raise UsageError(f"--mix-option {option} of strategy '{strategy}' must be {expected}, but it is {found}.")

@@ -58,6 +58,11 @@ class CutMix(Strategy):
     def _ratios(self) -> tuple[float, float]:
         return self.min_ratio or 0.2, self.max_ratio or 0.8
 
+    @property
+    def uses_law(self) -> bool:
+        """Whether lam is drawn from Beta(alpha, alpha): with ratios it follows from the sides."""
+        return not self.min_ratio and not self.max_ratio
+
     def draw(self, rng: np.random.Generator, n: int, law: LamLaw) -> list[CutMixParams]:
         """Draw lam from the law and the centre uniformly; or, with ratios, sides and place uniformly."""
         if not self.min_ratio and not self.max_ratio:

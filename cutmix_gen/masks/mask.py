@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -106,7 +107,7 @@ class Patch(NamedTuple):
     """Top edge of that place."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)  # without slots, for the cached lattice
 class PatchMask(Mask):
     """Patches over a base; a later patch covers an earlier one."""
 
@@ -143,7 +144,7 @@ class PatchMask(Mask):
         if within is None and self._is_one_box():
             area = self.patches[0].box.area
             return np.array([self.size.area - area, area], np.float64)
-        owner, xs, ys = self._cells()
+        owner, xs, ys = self._cells
         if within is not None:
             xs, ys = xs.clip(within.x1, within.x2), ys.clip(within.y1, within.y2)
         areas = np.outer(np.diff(ys), np.diff(xs))
@@ -153,25 +154,26 @@ class PatchMask(Mask):
         """Return the box of each donor, as `Mask.bounds` says."""
         if self._is_one_box():
             return [self.patches[0].box]
-        owner, xs, ys = self._cells()
+        owner, xs, ys = self._cells
         return [_bounds(owner == source, xs, ys) for source in range(1, self.sources)]
 
     def _is_one_box(self) -> bool:
         """Tell whether this is the common case, which needs no lattice."""
         return self.sources == 2 and len(self.patches) == 1 and self.patches[0].box.area > 0 < self.patches[0].source
 
+    @cached_property
     def _cells(self) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.int64], npt.NDArray[np.int64]]:
-        """Return the owner of each cell of the lattice of all patch edges, and the lattice's edges.
+        """The owner of each cell of the lattice of all patch edges, and the lattice's edges.
 
         The lattice has few cells whatever the image's size, and inside a cell nothing changes.
         """
-        boxes = [patch.box for patch in self.patches]
-        xs = np.unique([0, self.size.width, *(x for box in boxes for x in (box.x1, box.x2))])
-        ys = np.unique([0, self.size.height, *(y for box in boxes for y in (box.y1, box.y2))])
+        boxes = np.array([patch.box for patch in self.patches], np.int64).reshape(-1, 4)
+        xs = np.unique(np.concatenate(([0, self.size.width], boxes[:, 0], boxes[:, 2])))
+        ys = np.unique(np.concatenate(([0, self.size.height], boxes[:, 1], boxes[:, 3])))
         owner = np.zeros((len(ys) - 1, len(xs) - 1), np.uint8)
-        for patch in self.patches:
-            x1, x2 = np.searchsorted(xs, (patch.box.x1, patch.box.x2))
-            y1, y2 = np.searchsorted(ys, (patch.box.y1, patch.box.y2))
+        columns = np.searchsorted(xs, boxes[:, 0::2]).tolist()
+        rows = np.searchsorted(ys, boxes[:, 1::2]).tolist()
+        for patch, (x1, x2), (y1, y2) in zip(self.patches, columns, rows, strict=True):
             owner[y1:y2, x1:x2] = patch.source
         return owner, xs, ys
 

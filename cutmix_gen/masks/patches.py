@@ -36,11 +36,11 @@ class Patches(Strategy):
     reference: ClassVar[str] = "the general form of CutMix: several patches chosen at random from both images"
     params: ClassVar[type[Any]] = PatchesParams
 
-    grid: int = field(default=4, metadata={"help": "cells along each side, 2 to 64"})
+    grid: int = field(default=4, metadata={"help": "cells along each side, 2 to 32"})
     shuffle: bool = field(default=False, metadata={"help": "cut the donor's cells from other places of it"})
 
     def __post_init__(self) -> None:
-        check(2 <= self.grid <= 64, self.name, "grid", "a whole number from 2 to 64", self.grid)
+        check(2 <= self.grid <= 32, self.name, "grid", "a whole number from 2 to 32", self.grid)
 
     def draw(self, rng: np.random.Generator, n: int, law: LamLaw) -> list[PatchesParams]:
         """Draw lam from the law, and an order of the cells without replacement."""

@@ -36,7 +36,6 @@ class ResizeMix(Strategy):
     name: ClassVar[str] = "resizemix"
     reference: ClassVar[str] = "Qin et al., ResizeMix, 2020"
     params: ClassVar[type[Any]] = ResizeMixParams
-    uses_law: ClassVar[bool] = False
     shrinks_donors: ClassVar[bool] = True
 
     min_scale: float = field(default=0.1, metadata={"help": "smallest side of the donor, as a share"})
@@ -46,6 +45,11 @@ class ResizeMix(Strategy):
         check(0 < self.min_scale < 1, self.name, "min_scale", "above 0 and below 1", self.min_scale)
         expected = f"from min_scale ({self.min_scale}) to below 1"
         check(self.min_scale <= self.max_scale < 1, self.name, "max_scale", expected, self.max_scale)
+
+    @property
+    def uses_law(self) -> bool:
+        """Whether lam is drawn from Beta(alpha, alpha): it follows from what this strategy draws itself."""
+        return False
 
     def draw(self, rng: np.random.Generator, n: int, law: LamLaw) -> list[ResizeMixParams]:  # noqa: ARG002  has its own law
         """Draw scale and place uniformly."""

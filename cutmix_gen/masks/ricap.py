@@ -38,7 +38,6 @@ class Ricap(Strategy):
     name: ClassVar[str] = "ricap"
     reference: ClassVar[str] = "Takahashi et al., Random Image Cropping and Patching, ACML 2018"
     params: ClassVar[type[Any]] = RicapParams
-    uses_law: ClassVar[bool] = False
 
     beta: float = field(default=0.3, metadata={"help": "the dividing point is drawn from Beta(beta, beta)"})
 
@@ -49,6 +48,11 @@ class Ricap(Strategy):
     def sources(self) -> int:
         """Images that one sample is made of, the base included."""
         return 4
+
+    @property
+    def uses_law(self) -> bool:
+        """Whether lam is drawn from Beta(alpha, alpha): it follows from what this strategy draws itself."""
+        return False
 
     def draw(self, rng: np.random.Generator, n: int, law: LamLaw) -> list[RicapParams]:  # noqa: ARG002  has its own law
         """Draw the dividing point from the strategy's own Beta law, and the crops uniformly."""

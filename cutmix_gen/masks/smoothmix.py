@@ -37,7 +37,6 @@ class SmoothMix(Strategy):
     name: ClassVar[str] = "smoothmix"
     reference: ClassVar[str] = "Lee et al., SmoothMix, CVPR Workshops 2020"
     params: ClassVar[type[Any]] = SmoothMixParams
-    uses_law: ClassVar[bool] = False
 
     min_sigma: float = field(default=0.25, metadata={"help": "smallest spread, as a share of the height"})
     max_sigma: float = field(default=0.5, metadata={"help": "largest spread, as a share of the height"})
@@ -46,6 +45,11 @@ class SmoothMix(Strategy):
         check(0 < self.min_sigma <= 2, self.name, "min_sigma", "above 0, at most 2", self.min_sigma)
         expected = f"from min_sigma ({self.min_sigma}) to 2"
         check(self.min_sigma <= self.max_sigma <= 2, self.name, "max_sigma", expected, self.max_sigma)
+
+    @property
+    def uses_law(self) -> bool:
+        """Whether lam is drawn from Beta(alpha, alpha): it follows from what this strategy draws itself."""
+        return False
 
     def draw(self, rng: np.random.Generator, n: int, law: LamLaw) -> list[SmoothMixParams]:  # noqa: ARG002  has its own law
         """Draw spread and centre uniformly."""
