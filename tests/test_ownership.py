@@ -222,9 +222,6 @@ def test_labels_and_places_are_exact_where_all_images_have_one_size(
 @pytest.mark.parametrize("codec", ["pillow", "turbo"])
 @pytest.mark.parametrize("fit", ["center-crop", "stretch"])
 def test_a_donor_of_another_size_shows_the_part_that_the_recipe_names(tmp_path: Path, fit: str, codec: str) -> None:
-    if codec == "turbo":
-        pytest.importorskip("cykooz_resizer")
-        pytest.importorskip("simplejpeg")
     folder = _folder(tmp_path / "src", RGB, ALL_DIFFERENT)
     rows = folder.generate(tmp_path / "out", fit=fit, codec=codec, hflip=0.5)
     for row in rows:
