@@ -3,34 +3,22 @@
 from __future__ import annotations
 
 import logging
-from collections import Counter
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 
 from cutmix_gen.card import write_card
-from cutmix_gen.codecs import best_codec, make_codec
-from cutmix_gen.codecs.modes import DEEP, GRAY
-from cutmix_gen.codecs.pillow import Header, peek
-from cutmix_gen.config import DENSE_LABELS_UP_TO, GenerateConfig
+from cutmix_gen.codecs import make_codec
+from cutmix_gen.codecs.pillow import Header
+from cutmix_gen.config import GenerateConfig
 from cutmix_gen.errors import SetError, UsageError
-from cutmix_gen.images import PIXEL_BYTES
 from cutmix_gen.manifest import FORMAT_VERSION, Manifest, RunInfo, SetInfo
-from cutmix_gen.pairing import Census
-from cutmix_gen.plan import Plan, Run, quota_plan
+from cutmix_gen.plan import Plan, Run
+from cutmix_gen.resolution import look_at, part_images, resolve
 from cutmix_gen.source import Scan, fingerprint, scan, source_state, write_index
-from cutmix_gen.storage import source_path
 
 _log = logging.getLogger(__name__)
-
-PIXEL_BUDGET = 256 << 20
-"""Bytes of decoded pixels that a worker holds at a time; a block beyond it is paired in parts."""
-
-_STRAY = 0.05
-"""Share of the images up to which those of another pixel mode are strays."""
-_HEADERS = 256
-"""Image headers that decide the automatic settings."""
 
 _LIBRARIES = ("numpy", "pillow", "pyarrow", "simplejpeg", "cykooz.resizer", "isal")
 """Whose releases may change the bytes."""
@@ -65,62 +53,6 @@ def begin(config: GenerateConfig) -> Run:
     if not runs:
         return begin_in(config, scan(config.source))
     return _in_set(config, manifest, runs)
-
-
-def look_at(config: GenerateConfig, scanned: Scan) -> list[Header]:
-    """Return the headers of some images drawn by seed; those that cannot be opened are left out."""
-    rng = np.random.default_rng(np.random.SeedSequence(config.seed, spawn_key=(0,)))  # runs count from 1
-    chosen = rng.choice(len(scanned), min(_HEADERS, len(scanned)), replace=False, shuffle=False)
-    headers = []
-    for number in sorted(chosen.tolist()):
-        try:
-            headers.append(peek(source_path(config.source, scanned.paths[number])))
-        except Exception as error:
-            _log.debug("no header of %r: %s", scanned.paths[number], error)
-    return headers
-
-
-def resolve(config: GenerateConfig, scanned: Scan, headers: list[Header]) -> GenerateConfig:
-    """Replace the `auto` settings of a configuration by what suits the sources and this machine.
-
-    The mode is RGB as soon as one image in twenty is in colour, else 16 bit as soon as one in twenty is, else L: a
-    stray image of another mode does not change what a set is. The image format is JPEG where most images are JPEG.
-    """
-    mode, image_format = config.mode, config.image_format
-    if mode == "auto":
-        mode = _mode_of(headers)
-        if mode == "L" and image_format == "webp":
-            mode = "RGB"  # WebP has no grayscale, and nothing is lost
-    if image_format == "auto":
-        jpegs = sum(header.format == "jpeg" for header in headers)
-        image_format = "jpeg" if mode != "I;16" and jpegs > len(headers) / 2 else "png"
-    codec = best_codec() if config.codec == "auto" else config.codec
-    make_codec(codec)
-    dense = config.dense_labels
-    if dense == "auto":
-        dense = "always" if len(scanned.classes) <= DENSE_LABELS_UP_TO else "never"
-    resolved = replace(config, mode=mode, image_format=image_format, codec=codec, dense_labels=dense)
-    _check_pairing(resolved, scanned)
-    return resolved
-
-
-def _mode_of(headers: list[Header]) -> str:
-    kinds = Counter("I;16" if header.mode in DEEP else "L" if header.mode in GRAY else "RGB" for header in headers)
-    for mode in ("RGB", "I;16"):
-        if kinds[mode] > _STRAY * len(headers) or kinds[mode] == len(headers):
-            return mode
-    return "L"
-
-
-def _part_images(config: GenerateConfig, headers: list[Header]) -> int:
-    """Return how many images of a block may be in memory together as bases."""
-    size = mean_pixels = 1.0
-    if headers:
-        mean_pixels = sum(header.size.area for header in headers) / len(headers)
-    alike = config.target is not None and not config.make_fit().is_random
-    pixels = config.target.area if alike and config.target else mean_pixels
-    size = pixels * PIXEL_BYTES[config.mode] * config.make_pairing().room
-    return max(2, int(PIXEL_BUDGET // size))
 
 
 def _is_half_of(config: GenerateConfig, manifest: Manifest, runs: list[RunInfo]) -> bool:
@@ -309,7 +241,7 @@ def _add_run(config: GenerateConfig, scanned: Scan, headers: list[Header], numbe
         source_state=source_state(config.source),
         num_images=len(scanned),
         class_counts=np.bincount(scanned.labels, minlength=len(scanned.classes)).tolist(),
-        part_images=_part_images(config, headers),
+        part_images=part_images(config, headers),
         first_shard=first_shard,
         shards=plan.num_shards,
         samples=plan.num_samples,
@@ -323,22 +255,6 @@ def _add_run(config: GenerateConfig, scanned: Scan, headers: list[Header], numbe
     if manifest.has_card():
         write_card(manifest)  # the card of what was there counts less than a reader will find from now on
     return Run(manifest.root, number)
-
-
-def _check_pairing(config: GenerateConfig, scanned: Scan) -> None:
-    """Raise `UsageError` where the sources cannot be paired as asked for at all."""
-    counts = np.bincount(scanned.labels)
-    if config.pairing == "cross-class" and np.count_nonzero(counts) < 2:
-        raise UsageError(
-            f"--pairing cross-class needs images of at least two classes, but {config.source} has images of one only. "
-            "Give --pairing random, or add another class."
-        )
-    if config.pairing == "same-class" and counts.max() < 2:
-        raise UsageError(
-            f"--pairing same-class needs a class of at least two images, but no class of {config.source} has more "
-            "than one. Give --pairing random or cross-class."
-        )
-    quota_plan(config, scanned.classes, Census(np.bincount(scanned.labels, minlength=len(scanned.classes))), 1)
 
 
 def _versions() -> dict[str, str]:

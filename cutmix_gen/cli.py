@@ -91,7 +91,7 @@ def _config_option(item: Field[Any]) -> Callable[[Command], Command]:
     names = [*flag.split("/"), item.name] if flag.startswith("-j") else [flag, item.name]
     settings: dict[str, Any] = {"help": facts["help"], "default": default}
     if isinstance(default, bool):
-        settings |= {"is_flag": True, "show_default": "/" in flag and "originals"}
+        settings |= {"is_flag": True, "show_default": "on" if default else False}
     elif facts["choices"]:
         settings |= {"type": click.Choice(list(facts["choices"])), "show_default": True}
     else:

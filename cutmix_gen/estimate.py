@@ -10,11 +10,12 @@ from pathlib import Path
 
 import numpy as np
 
-from cutmix_gen.begin import begin_in, check_places, look_at, resolve
+from cutmix_gen.begin import begin_in, check_places
 from cutmix_gen.config import GenerateConfig
 from cutmix_gen.execute import usable_cores
 from cutmix_gen.plan import Plan
 from cutmix_gen.produce import produce
+from cutmix_gen.resolution import look_at, resolve
 from cutmix_gen.source import Scan, scan
 
 _SAMPLE = 96

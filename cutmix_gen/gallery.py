@@ -8,7 +8,6 @@ from pathlib import Path
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
-from cutmix_gen.begin import look_at, resolve
 from cutmix_gen.config import GenerateConfig
 from cutmix_gen.draws import Draw, DrawKey, draw_copy
 from cutmix_gen.errors import SourceError
@@ -17,6 +16,7 @@ from cutmix_gen.images import Images, LoadedImage
 from cutmix_gen.masks import STRATEGIES
 from cutmix_gen.pairing import Census, Members
 from cutmix_gen.records import Pixels, Size, Source, View
+from cutmix_gen.resolution import look_at, resolve
 from cutmix_gen.saliency import focus
 from cutmix_gen.source import Scan, scan
 from cutmix_gen.storage import path_text

@@ -43,6 +43,15 @@ class LoadedImage:
         return self.decoded is not None and self.decoded.converted
 
 
+def frame_of_all(config: GenerateConfig) -> Size | None:
+    """Return the size at which every sample shows an image in the same way; None where there is no such size.
+
+    Where there is one, images are fitted to it once, when they are read, and held like that.
+    """
+    shrinks = any(strategy.shrinks_donors for strategy, _ in config.strategies())
+    return None if config.make_fit().is_random or shrinks else config.target
+
+
 def _reason(error: Exception) -> str:
     """Return what is wrong with an image, in words that are the same each time."""
     if isinstance(error, FileNotFoundError):
@@ -68,13 +77,8 @@ class Images:
         self._fit = config.make_fit()
         self._target = config.target
         self._encoding = config.encoding
-        self._frame = self._target if self._shows_alike() else None
+        self._frame = frame_of_all(config)
         self._plans: dict[Size, tuple[View, int]] = {}
-
-    def _shows_alike(self) -> bool:
-        """Tell whether every sample shows an image in the same way, so that it is fitted once."""
-        shrinks = any(strategy.shrinks_donors for strategy, _ in self._config.strategies())
-        return self._target is not None and not self._fit.is_random and not shrinks
 
     def load(self, source: Source) -> LoadedImage:
         """Read and decode a source; whatever is wrong with it becomes the reason why there is none."""

@@ -13,8 +13,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-import cutmix_gen.begin
 import cutmix_gen.produce
+import cutmix_gen.resolution
 from cutmix_gen import GenerateConfig, generate
 from cutmix_gen.errors import SetError, TooManyFailuresError, UsageError
 from cutmix_gen.make import finalize
@@ -128,7 +128,7 @@ def test_two_images_are_enough(tmp_path):
 
 
 def test_a_block_beyond_the_memory_budget_is_paired_in_parts(folder, tmp_path, monkeypatch):
-    monkeypatch.setattr(cutmix_gen.begin, "PIXEL_BUDGET", 32 * 24 * 3 * 10)
+    monkeypatch.setattr(cutmix_gen.resolution, "PIXEL_BUDGET", 32 * 24 * 3 * 10)
     for name, size in (("keep", "keep"), ("fixed", "32x24")):
         report = run(folder, tmp_path / name, size=size, copies=2)
         assert report.samples == 630
@@ -350,7 +350,7 @@ def test_dense_labels_can_be_left_out(folder, tmp_path):
 
 @pytest.mark.parametrize("size", ["keep", "20x20"])
 def test_a_broken_image_moves_no_other_to_another_part(folder, tmp_path, monkeypatch, size):
-    monkeypatch.setattr(cutmix_gen.begin, "PIXEL_BUDGET", 32 * 24 * 3 * 9)
+    monkeypatch.setattr(cutmix_gen.resolution, "PIXEL_BUDGET", 32 * 24 * 3 * 9)
     shutil.copytree(folder, tmp_path / "images")
     options = {"copies": 2, "max_failures": "1", "size": size, "strategy": ("cutmix", "resizemix")}
     run(tmp_path / "images", tmp_path / "good", **options)
@@ -393,7 +393,7 @@ def test_appending_after_new_images_came_makes_a_run_of_them(folder, tmp_path, c
 
 @pytest.mark.parametrize("budget", [256 << 20, 4 * 4 * 3 * 2])
 def test_more_copies_than_files_may_be_open_can_be_made(tmp_path, monkeypatch, budget):
-    monkeypatch.setattr(cutmix_gen.begin, "PIXEL_BUDGET", budget)
+    monkeypatch.setattr(cutmix_gen.resolution, "PIXEL_BUDGET", budget)
     monkeypatch.setattr(cutmix_gen.produce, "_OPEN", 10)
     make_folder(tmp_path / "images", per_class=2, classes=2, size=(4, 4))
     limits = resource.getrlimit(resource.RLIMIT_NOFILE)

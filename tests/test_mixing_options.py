@@ -13,8 +13,8 @@ import pytest
 from click.testing import CliRunner
 from PIL import Image
 
-import cutmix_gen.begin
 import cutmix_gen.images
+import cutmix_gen.resolution
 from cutmix_gen import GenerateConfig, generate
 from cutmix_gen.cli import main
 from cutmix_gen.errors import UsageError
@@ -339,7 +339,7 @@ def test_guests_are_no_more_than_the_bases(tmp_path, monkeypatch):
     monkeypatch.setattr(
         cutmix_gen.images.Images, "load", lambda self, source: loads.append(source) or load(self, source)
     )
-    monkeypatch.setattr(cutmix_gen.begin, "PIXEL_BUDGET", 8 * 8 * 3 * 40)
+    monkeypatch.setattr(cutmix_gen.resolution, "PIXEL_BUDGET", 8 * 8 * 3 * 40)
     made(folder, tmp_path / "out", pairing="balanced", copies=2)
     assert len(loads) <= 2 * 300
 
@@ -361,3 +361,11 @@ def test_quotas_of_one_class_are_even(tmp_path):
     found = mixed(folder, tmp_path / "out", pairs=("class-0,class-0,60",))
     assert set(Counter(tuple(row["sources"]) for row in found).values()) == {3}
     assert len(found) == 60
+
+
+def test_images_that_are_held_larger_than_their_samples_count_as_they_are(tmp_path):
+    folder = make_folder(tmp_path / "images", per_class=10, size=(64, 48))
+    for strategy, pixels in (("cutmix", 8 * 8), ("resizemix", 64 * 48)):
+        made(folder, tmp_path / strategy, strategy=strategy, size="8")
+        run = json.loads((tmp_path / strategy / ".cutmix_gen/runs/0001.json").read_text())
+        assert run["part_images"] == (256 << 20) // (pixels * 3)

@@ -67,7 +67,7 @@ class _TarWriter(ShardWriter):
             key_sum = sum(name)
             for suffix, content in zip(suffixes, contents, strict=True):
                 parts += (
-                    _header(name + suffix, key_sum + sum(suffix), len(content)),
+                    tar_header(name + suffix, key_sum + sum(suffix), len(content)),
                     content,
                     _PADDING[-len(content) % _BLOCK],
                 )
@@ -93,16 +93,26 @@ _BEFORE_SIZE, _AFTER_SIZE, _AFTER_CHECKSUM = _TEMPLATE[100:124], _TEMPLATE[136:1
 _PADDING = [bytes(length) for length in range(_BLOCK)]
 
 
-def tar_header(name: str, size: int) -> bytes:
-    """Return the 512 bytes before a member: USTAR, mode 644, owner 0, time 0 (POSIX.1-1988)."""
-    text = name.encode("ascii")
-    if len(text) > 100 or size >= 8 << 30:
-        raise ValueError(f"a tar member cannot have a name of {len(text)} bytes or a size of {size} bytes")
-    return _header(text, sum(text), size)
+def tar_header(name: bytes, name_sum: int, size: int) -> bytes:
+    """Return the 512 bytes before a member: USTAR, mode 644, owner 0, time 0 (POSIX.1-1988).
 
+    What `tarfile` makes of the same member in ten times the time: most of it never changes.
 
-def _header(name: bytes, name_sum: int, size: int) -> bytes:
-    """Return what `tarfile` makes of the same member in ten times the time: most of it never changes."""
+    Parameters
+    ----------
+    name : bytes
+    name_sum : int
+        Sum of its bytes; the members of a sample share most of it.
+    size : int
+        Bytes of the member.
+
+    Raises
+    ------
+    ValueError
+        If a USTAR header cannot hold the name or the size.
+    """
+    if len(name) > 100 or size >= 8 << 30:
+        raise ValueError(f"a tar member cannot have a name of {len(name)} bytes or a size of {size} bytes")
     octal, octal_sum = _octal(size)
     check = b"%06o\0 " % (_TEMPLATE_SUM + name_sum + octal_sum)
     return b"".join((name.ljust(100, b"\0"), _BEFORE_SIZE, octal, _AFTER_SIZE, check, _AFTER_CHECKSUM))

@@ -1,0 +1,100 @@
+"""Settings that follow from the sources: what `auto` stands for, and how many images fit into memory together."""
+
+from __future__ import annotations
+
+import logging
+from collections import Counter
+from dataclasses import replace
+
+import numpy as np
+
+from cutmix_gen.codecs import best_codec, make_codec
+from cutmix_gen.codecs.modes import DEEP, GRAY
+from cutmix_gen.codecs.pillow import Header, peek
+from cutmix_gen.config import DENSE_LABELS_UP_TO, GenerateConfig
+from cutmix_gen.errors import UsageError
+from cutmix_gen.images import PIXEL_BYTES, frame_of_all
+from cutmix_gen.pairing import Census
+from cutmix_gen.plan import quota_plan
+from cutmix_gen.source import Scan
+from cutmix_gen.storage import source_path
+
+_log = logging.getLogger(__name__)
+
+PIXEL_BUDGET = 256 << 20
+"""Bytes of decoded pixels that a worker holds at a time; a block beyond it is paired in parts."""
+
+_STRAY = 0.05
+"""Share of the images up to which those of another pixel mode are strays."""
+_HEADERS = 256
+"""Image headers that decide the automatic settings."""
+
+
+def look_at(config: GenerateConfig, scanned: Scan) -> list[Header]:
+    """Return the headers of some images drawn by seed; those that cannot be opened are left out."""
+    rng = np.random.default_rng(np.random.SeedSequence(config.seed, spawn_key=(0,)))  # runs count from 1
+    chosen = rng.choice(len(scanned), min(_HEADERS, len(scanned)), replace=False, shuffle=False)
+    headers = []
+    for number in sorted(chosen.tolist()):
+        try:
+            headers.append(peek(source_path(config.source, scanned.paths[number])))
+        except Exception as error:
+            _log.debug("no header of %r: %s", scanned.paths[number], error)
+    return headers
+
+
+def resolve(config: GenerateConfig, scanned: Scan, headers: list[Header]) -> GenerateConfig:
+    """Replace the `auto` settings of a configuration by what suits the sources and this machine.
+
+    The mode is RGB as soon as one image in twenty is in colour, else 16 bit as soon as one in twenty is, else L: a
+    stray image of another mode does not change what a set is. The image format is JPEG where most images are JPEG.
+    """
+    mode, image_format = config.mode, config.image_format
+    if mode == "auto":
+        mode = _mode_of(headers)
+        if mode == "L" and image_format == "webp":
+            mode = "RGB"  # WebP has no grayscale, and nothing is lost
+    if image_format == "auto":
+        jpegs = sum(header.format == "jpeg" for header in headers)
+        image_format = "jpeg" if mode != "I;16" and jpegs > len(headers) / 2 else "png"
+    codec = best_codec() if config.codec == "auto" else config.codec
+    make_codec(codec)
+    dense = config.dense_labels
+    if dense == "auto":
+        dense = "always" if len(scanned.classes) <= DENSE_LABELS_UP_TO else "never"
+    resolved = replace(config, mode=mode, image_format=image_format, codec=codec, dense_labels=dense)
+    _check_pairing(resolved, scanned)
+    return resolved
+
+
+def _mode_of(headers: list[Header]) -> str:
+    kinds = Counter("I;16" if header.mode in DEEP else "L" if header.mode in GRAY else "RGB" for header in headers)
+    for mode in ("RGB", "I;16"):
+        if kinds[mode] > _STRAY * len(headers) or kinds[mode] == len(headers):
+            return mode
+    return "L"
+
+
+def part_images(config: GenerateConfig, headers: list[Header]) -> int:
+    """Return how many images of a block may be in memory together as bases."""
+    frame = frame_of_all(config)
+    areas = [frame.area] if frame else [header.size.area for header in headers]
+    pixels = sum(areas) / len(areas) if areas else 1.0
+    held = pixels * PIXEL_BYTES[config.mode] * config.make_pairing().room
+    return max(2, int(PIXEL_BUDGET // held))
+
+
+def _check_pairing(config: GenerateConfig, scanned: Scan) -> None:
+    """Raise `UsageError` where the sources cannot be paired as asked for at all."""
+    counts = np.bincount(scanned.labels)
+    if config.pairing == "cross-class" and np.count_nonzero(counts) < 2:
+        raise UsageError(
+            f"--pairing cross-class needs images of at least two classes, but {config.source} has images of one only. "
+            "Give --pairing random, or add another class."
+        )
+    if config.pairing == "same-class" and counts.max() < 2:
+        raise UsageError(
+            f"--pairing same-class needs a class of at least two images, but no class of {config.source} has more "
+            "than one. Give --pairing random or cross-class."
+        )
+    quota_plan(config, scanned.classes, Census(np.bincount(scanned.labels, minlength=len(scanned.classes))), 1)
