@@ -37,18 +37,20 @@ def test_the_version_is_printed():
     assert __version__ in call("--version").output
 
 
-@pytest.mark.parametrize("command", sorted(main.commands))
+@pytest.mark.parametrize("command", main.list_commands(None))
 def test_every_command_has_help_with_an_example(command):
     result = call(command, "--help")
     assert result.exit_code == 0
     assert "Example:" in result.output
-    for param in main.commands[command].params:
+    for param in main.get_command(None, command).params:
         if isinstance(param, click.Option):
             assert param.help, f"{command} {param.name} has no help"
 
 
 def test_the_options_are_those_of_the_contract():
-    options = {name for param in main.commands["generate"].params for name in (*param.opts, *param.secondary_opts)}
+    options = {
+        name for param in main.get_command(None, "generate").params for name in (*param.opts, *param.secondary_opts)
+    }
     assert options >= {
         "--format", "--copies", "--num-samples", "--originals", "--no-originals", "--strategy", "--alpha",
         "--mix-option", "--pairing", "--size", "--fit", "--hflip", "--mode", "--image-format", "--quality",

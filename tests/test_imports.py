@@ -25,7 +25,7 @@ FLOORS = {
 
 FLOOR_OF = {room: floor for floor, rooms in FLOORS.items() for room in rooms.split()}
 MODULES = {path.relative_to(ROOT): ast.parse(path.read_text()) for path in sorted(ROOT.rglob("*.py"))}
-SPEAKERS = {Path("cli.py")}
+SPEAKERS = {path for path in MODULES if path.parts[0] == "cli"}
 
 
 def room_of(path):

@@ -34,7 +34,7 @@ def test_every_example_runs_as_it_stands(place):
 
 
 def test_every_option_of_generate_is_in_the_table():
-    for param in main.commands["generate"].params:
+    for param in main.get_command(None, "generate").params:
         names = [name for name in (*param.opts, *param.secondary_opts) if name.startswith("--")]
         if names:
             assert any(f"`{name}" in README or f" {name}" in README for name in names), names

@@ -1,0 +1,75 @@
+"""The command line: options to a configuration, a call, words and an exit code. Nothing below here prints or exits."""
+
+from __future__ import annotations
+
+import logging
+import signal
+import sys
+from importlib import import_module
+from types import FrameType
+from typing import Any, cast
+
+import click
+
+from cutmix_gen.errors import CutMixGenError, InterruptedRunError
+from cutmix_gen.version import __version__
+
+_COMMANDS = ("generate", "info", "verify", "strategies", "finalize")
+"""The commands, in the order of the help text; each is `command` in the module of its name."""
+
+
+class _Group(click.Group):
+    """All commands, each in a module of its own; this program's errors become one message and an exit code."""
+
+    def list_commands(self, _ctx: click.Context) -> list[str]:
+        """Name the commands in the order in which people meet them."""
+        return list(_COMMANDS)
+
+    def get_command(self, _ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """Import a command when it is asked for: none pays for what another one imports."""
+        if cmd_name not in _COMMANDS:
+            return None
+        return cast(click.Command, import_module(f"cutmix_gen.cli.{cmd_name}").command)
+
+    def invoke(self, ctx: click.Context) -> Any:
+        signal.signal(signal.SIGTERM, _interrupt)
+        try:
+            return super().invoke(ctx)
+        except KeyboardInterrupt:
+            if ctx.params["debug"]:
+                raise
+            goes_on = " What is committed stays; the same command goes on from there."
+            _fail(InterruptedRunError("Interrupted." + (goes_on if ctx.invoked_subcommand == "generate" else "")))
+        except (click.ClickException, click.exceptions.Exit, click.Abort, BrokenPipeError):
+            raise
+        except Exception as error:
+            if ctx.params["debug"]:
+                raise
+            _fail(error)
+
+
+def _interrupt(_signal: int, _frame: FrameType | None) -> None:
+    raise KeyboardInterrupt
+
+
+def _fail(error: Exception) -> None:
+    click.secho("Error: ", fg="red", bold=True, err=True, nl=False)
+    if isinstance(error, CutMixGenError | OSError):
+        click.echo(str(error), err=True)
+    else:
+        click.echo(f"{type(error).__name__}: {error} (a bug of cutmix-gen; --debug shows where)", err=True)
+    sys.exit(error.exit_code if isinstance(error, CutMixGenError) else 1)
+
+
+@click.group(cls=_Group, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.version_option(__version__, prog_name="cutmix-gen")
+@click.option("--debug", is_flag=True, help="Show where an error came from.")
+def main(debug: bool) -> None:
+    """Add CutMix samples with exact soft labels to an image data set, in shards that any loader reads.
+
+    \b
+    Example:
+      cutmix-gen generate photos/train out --copies 4 --size 224
+      cutmix-gen info out
+    """
+    logging.basicConfig(format="%(levelname)s: %(message)s", level=logging.DEBUG if debug else logging.WARNING)

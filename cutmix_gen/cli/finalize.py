@@ -1,0 +1,31 @@
+"""`cutmix-gen finalize`: close a set that was made in slices."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from cutmix_gen.cli.options import OUT
+from cutmix_gen.errors import CutMixGenError
+
+
+@click.command("finalize")
+@OUT
+def command(output: Path) -> None:
+    """Close a set that was made in slices: write its card, or say which shards are missing.
+
+    \b
+    Example:
+      cutmix-gen finalize out
+    """
+    from cutmix_gen.make import finalize as run_finalize  # noqa: PLC0415  each command imports what it needs
+
+    missing = run_finalize(output)
+    if missing:
+        first = ", ".join(f"{shard:06d}" for shard in missing[:10])
+        raise CutMixGenError(
+            f"{len(missing)} shards are missing: {first}{', ...' if len(missing) > 10 else ''}. "
+            "Run the slices that make them again, then finalize."
+        )
+    click.echo(f"All shards are there; wrote {output / 'README.md'}.")

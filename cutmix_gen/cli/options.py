@@ -1,0 +1,84 @@
+"""What the commands share: their arguments and options, and how they speak."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterable
+from dataclasses import Field, fields
+from pathlib import Path
+from typing import Any, TextIO, TypeVar
+
+import click
+
+from cutmix_gen.config import GenerateConfig
+
+Command = TypeVar("Command", bound=Callable[..., Any])
+
+FOUND_WRONG = 3
+"""Exit code of a command that finished, but skipped something or found something wrong."""
+
+KEEP_LINES = "\b\n"
+"""What tells click to leave the lines of a paragraph as they are."""
+
+SRC = click.argument("source", metavar="SRC", type=click.Path(path_type=Path))
+OUT = click.argument("output", metavar="OUT", type=click.Path(path_type=Path))
+
+
+def config_options(command: Command) -> Command:
+    """Add an option for each field of the configuration that has a help text."""
+    for item in reversed(fields(GenerateConfig)):
+        if "help" in item.metadata:
+            command = _config_option(item)(command)
+    return command
+
+
+def _config_option(item: Field[Any]) -> Callable[[Command], Command]:
+    facts, default = item.metadata, item.default
+    flag = facts["flag"] or "--" + item.name.replace("_", "-")
+    names = [*flag.split("/"), item.name] if flag.startswith("-j") else [flag, item.name]
+    settings: dict[str, Any] = {"help": facts["help"], "default": default}
+    if isinstance(default, bool):
+        settings |= {"is_flag": True, "show_default": "on" if default else False}
+    elif facts["choices"]:
+        settings |= {"type": click.Choice(list(facts["choices"])), "show_default": True}
+    else:
+        kind = str(item.type)
+        settings["metavar"] = facts["metavar"]
+        settings["type"] = int if kind.startswith("int") else float if kind.startswith("float") else str
+        settings["multiple"] = kind.startswith("tuple")
+        if facts["metavar"] == "FILE":
+            settings |= {
+                "multiple": False,
+                "type": click.File(encoding="utf-8-sig"),
+                "callback": _lines_of,
+                "default": None,
+            }
+        settings["show_default"] = default not in (None, (), "")
+    return click.option(*names, **settings)
+
+
+def _lines_of(ctx: click.Context, param: click.Parameter, file: TextIO | None) -> tuple[str, ...]:
+    """Return the lines of a file: what it says is part of a run, where it lies is not."""
+    if file is None:
+        return ()
+    with file:
+        lines = tuple(line.rstrip("\r\n") for line in file)
+    if not any(line.strip() for line in lines):
+        raise click.BadParameter("the file is empty; it takes lines of class_a,class_b,count.", ctx, param)
+    return lines
+
+
+def json_option(command: Command) -> Command:
+    """Add --json."""
+    return click.option("--json", "as_json", is_flag=True, help="Print one JSON object and nothing else.")(command)
+
+
+def say(lines: Iterable[str]) -> None:
+    """Print lines."""
+    for line in lines:
+        click.echo(line)
+
+
+def print_json(facts: dict[str, Any]) -> None:
+    """Print one JSON object."""
+    click.echo(json.dumps(facts))
