@@ -13,15 +13,13 @@ from cutmix_gen.codecs import make_codec
 from cutmix_gen.codecs.pillow import Header
 from cutmix_gen.config import GenerateConfig
 from cutmix_gen.errors import SetError, UsageError
+from cutmix_gen.libraries import library_versions
 from cutmix_gen.manifest import FORMAT_VERSION, Manifest, RunInfo, SetInfo
 from cutmix_gen.plan import Plan, Run
 from cutmix_gen.resolution import look_at, part_images, resolve
 from cutmix_gen.source import Scan, fingerprint, scan, source_state, write_index
 
 _log = logging.getLogger(__name__)
-
-_LIBRARIES = ("numpy", "pillow", "pyarrow", "simplejpeg", "cykooz.resizer", "isal")
-"""Whose releases may change the bytes."""
 
 
 def begin(config: GenerateConfig) -> Run:
@@ -166,7 +164,7 @@ def _take_up(manifest: Manifest, run: RunInfo, source: Path) -> Run:
     changed = [
         f"{name} {then} then, {now} now"
         for name, then in run.versions.items()
-        if (now := _versions().get(name, "not installed")) != then
+        if (now := library_versions().get(name, "not installed")) != then
     ]
     if changed:
         _log.warning(
@@ -246,7 +244,7 @@ def _add_run(config: GenerateConfig, scanned: Scan, headers: list[Header], numbe
         shards=plan.num_shards,
         samples=plan.num_samples,
         passed_over=scanned.passed_over,
-        versions=_versions(),
+        versions=library_versions(),
     )
     if not manifest.add_run(run):
         there = manifest.read_run(number)
@@ -255,16 +253,3 @@ def _add_run(config: GenerateConfig, scanned: Scan, headers: list[Header], numbe
     if manifest.has_card():
         write_card(manifest)  # the card of what was there counts less than a reader will find from now on
     return Run(manifest.root, number)
-
-
-def _versions() -> dict[str, str]:
-    """Return the releases of the libraries that have a part in the bytes."""
-    from importlib.metadata import PackageNotFoundError, version  # noqa: PLC0415  slow to import, and seldom needed
-
-    found = {}
-    for name in _LIBRARIES:
-        try:
-            found[name] = version(name)
-        except PackageNotFoundError:
-            continue
-    return found

@@ -13,15 +13,13 @@ from typing import Any
 
 from cutmix_gen.codecs import CODECS, INTERPOLATIONS, MODES, Encoding
 from cutmix_gen.errors import UsageError
+from cutmix_gen.execute import CLUSTERS, ENGINES
 from cutmix_gen.geometry import FITS, Fit, RandomResizedCrop
 from cutmix_gen.masks import STRATEGIES, LamLaw, WeightedStrategy, parse_strategies
 from cutmix_gen.pairing import PAIRINGS, GivenPairing, Pairing
 from cutmix_gen.quotas import Quota, parse_quotas
 from cutmix_gen.records import Size
 from cutmix_gen.shards import SHARD_FORMATS
-
-BACKENDS = ("serial", "loky", "threading")
-"""The engines that run tasks."""
 
 DENSE_LABELS_UP_TO = 1000
 """Classes up to which `--dense-labels auto` writes dense vectors: 4 KB a sample."""
@@ -142,7 +140,18 @@ class GenerateConfig:
         flag="-j/--jobs",
         identity=False,
     )
-    backend: str = _option("loky", "Engine that runs the tasks.", choices=BACKENDS, identity=False)
+    backend: str = _option(
+        "loky",
+        "Engine that runs the tasks. dask, ray and spark are extras: a cluster, or workers on this machine.",
+        choices=tuple(ENGINES),
+        identity=False,
+    )
+    address: str = _option(
+        "",
+        "Where a cluster of --backend runs: tcp://HOST:8786 (dask), auto or ray://HOST:10001, spark://HOST:7077.",
+        metavar="URI",
+        identity=False,
+    )
     slice: str | None = _option(
         None,
         "Make only every Nth task, the Ith first (I from 0): one process of several.",
@@ -245,6 +254,11 @@ class GenerateConfig:
             raise UsageError("--pairs is for strategies of two images, but one of those chosen mixes more.")
         if self.slice and self.overwrite:
             raise UsageError("--overwrite in one slice would delete what another has made. Delete the set first.")
+        if self.address and self.backend not in CLUSTERS:
+            raise UsageError(
+                f"--address names a cluster, which --backend {self.backend} does not use. "
+                f"Give --backend {', '.join(CLUSTERS)}, or leave --address out."
+            )
         if self.append and self.overwrite:
             raise UsageError("--append adds to a set, --overwrite replaces it. Give one of them.")
         if not self.originals and self.mixed_samples(10**6) == 0:

@@ -11,7 +11,7 @@ from cutmix_gen.begin import begin
 from cutmix_gen.card import write_card
 from cutmix_gen.config import GenerateConfig
 from cutmix_gen.errors import TooManyFailuresError
-from cutmix_gen.execute import run_tasks, usable_cores
+from cutmix_gen.execute import run_tasks
 from cutmix_gen.manifest import Manifest
 from cutmix_gen.plan import Run
 from cutmix_gen.produce import produce_in
@@ -63,7 +63,7 @@ def generate(config: GenerateConfig, progress: Progress | None = None) -> Report
     work = partial(produce_in, config.output, run.info.number, run.config.source, run.identity)
     allowed = config.allowed_failures(run.info.num_images)
     _check_failures(all_of_it, allowed)
-    for records in run_tasks(work, tasks, config.backend, config.jobs or usable_cores()):
+    for records in run_tasks(work, tasks, config.backend, config.jobs, config.address):
         for record in records:
             if record.shard not in done:
                 all_of_it.add(record)
@@ -107,6 +107,7 @@ def finalize(output: Path) -> list[int]:
     manifest.read_set()
     missing = [shard for shard in manifest.planned_shards() if manifest.record(shard) is None]
     if not missing:
+        manifest.remove_leftovers()
         write_card(manifest)
     return missing
 

@@ -1,4 +1,4 @@
-"""Running tasks on an engine: one small interface, an unordered stream of results."""
+"""The engines of one machine: this process, or joblib's workers."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from functools import cache
 from typing import TypeVar
 
 from cutmix_gen.errors import WorkerError
+from cutmix_gen.execute import usable_cores
 
 Result = TypeVar("Result")
 
@@ -18,39 +19,15 @@ _ATTEMPTS = 3
 """How often the tasks of dead workers are tried again before the run gives up."""
 
 
-def usable_cores() -> int:
-    """Return how many cores this process may use, by its affinity and its container's limits."""
-    from joblib import cpu_count  # noqa: PLC0415  see run_tasks
-
-    return int(cpu_count())
-
-
-def run_tasks(function: Callable[[int], Result], tasks: Sequence[int], backend: str, jobs: int) -> Iterator[Result]:
-    """Call a function with each task number, and give the results as they come, in no order.
-
-    A worker process that dies (killed for its memory, say) costs only time: the tasks without a result are given to
-    new workers.
-
-    Parameters
-    ----------
-    function : callable
-        Importable by the workers, or a `functools.partial` of such a one; small, since it travels to them.
-    tasks : sequence of int
-    backend : str
-        `serial`, `loky` or `threading`.
-    jobs : int
-        Workers.
-
-    Raises
-    ------
-    WorkerError
-        If workers keep dying.
-    """
+def run(
+    function: Callable[[int], Result], tasks: Sequence[int], backend: str, jobs: int | None, _address: str
+) -> Iterator[Result]:
+    """Run tasks as `run_tasks` describes."""
+    jobs = jobs or usable_cores()
     if backend == "serial" or jobs == 1 or len(tasks) <= 1:
         yield from map(function, tasks)
         return
-    # Imported here: starting the program to print its help or a set's facts takes no engine.
-    from joblib.externals.loky.process_executor import TerminatedWorkerError  # noqa: PLC0415
+    from joblib.externals.loky.process_executor import TerminatedWorkerError  # noqa: PLC0415  see usable_cores
 
     done: set[int] = set()
     attempts = 0
@@ -74,7 +51,7 @@ def run_tasks(function: Callable[[int], Result], tasks: Sequence[int], backend: 
 def _parallel(
     function: Callable[[int], Result], tasks: list[int], backend: str, jobs: int
 ) -> Generator[tuple[int, Result], None, None]:
-    from joblib import Parallel, delayed  # noqa: PLC0415  see run_tasks
+    from joblib import Parallel, delayed  # noqa: PLC0415  see usable_cores
 
     parallel = Parallel(n_jobs=jobs, backend=backend, return_as="generator_unordered", batch_size=1)
     results: Generator[tuple[int, Result], None, None] = parallel(
@@ -107,7 +84,7 @@ def _prepare_worker(own_process: bool) -> None:
     task makes many small objects and hardly any cycles among them.
     """
     if own_process:
-        import pyarrow as pa  # noqa: PLC0415  see run_tasks
+        import pyarrow as pa  # noqa: PLC0415  see usable_cores
 
         pa.set_cpu_count(1)
         signal.signal(signal.SIGINT, signal.SIG_IGN)

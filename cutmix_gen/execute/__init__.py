@@ -1,0 +1,62 @@
+"""Running tasks on an engine: one small interface, an unordered stream of results."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from importlib import import_module
+from typing import TypeVar
+
+__all__ = ["CLUSTERS", "ENGINES", "run_tasks", "usable_cores"]
+
+Result = TypeVar("Result")
+
+ENGINES = {
+    "serial": "local",
+    "loky": "local",
+    "threading": "local",
+    "dask": "dask",
+    "ray": "ray",
+    "spark": "spark",
+}
+"""Every engine: the module of this package that runs it, imported when it is used."""
+CLUSTERS = ("dask", "ray", "spark")
+"""Those that have an address."""
+
+
+def usable_cores() -> int:
+    """Return how many cores this process may use, by its affinity and its container's limits."""
+    # Imported here: starting the program to print its help or a set's facts takes no engine.
+    from joblib import cpu_count  # noqa: PLC0415
+
+    return int(cpu_count())
+
+
+def run_tasks(
+    function: Callable[[int], Result], tasks: Sequence[int], backend: str, jobs: int | None = None, address: str = ""
+) -> Iterator[Result]:
+    """Call a function with each task number, and give the results as they come, in no order.
+
+    A worker that dies (killed for its memory, say, or with its machine) costs only time: its tasks are given to
+    other workers.
+
+    Parameters
+    ----------
+    function : callable
+        Importable by the workers, or a `functools.partial` of such a one; small, since it travels to them.
+    tasks : sequence of int
+    backend : str
+        One of `ENGINES`.
+    jobs : int, optional
+        Workers, by default as many as there are cores; of a cluster that runs already, how many tasks it is given at
+        a time, by default as many as it has cores.
+    address : str
+        Of a cluster that runs already, where the engine is for clusters; else one is started on this machine.
+
+    Raises
+    ------
+    WorkerError
+        If workers keep dying, or the engine is not installed.
+    """
+    engine = import_module(f"{__name__}.{ENGINES[backend]}")
+    results: Iterator[Result] = engine.run(function, tasks, backend, jobs, address)
+    return results

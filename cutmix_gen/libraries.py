@@ -1,0 +1,18 @@
+"""The libraries whose code decides about the bytes."""
+
+from __future__ import annotations
+
+_LIBRARIES = ("numpy", "pillow", "pyarrow", "simplejpeg", "cykooz.resizer", "isal")
+
+
+def library_versions() -> dict[str, str]:
+    """Return the releases of the libraries that have a part in the bytes, of those that are installed."""
+    from importlib.metadata import PackageNotFoundError, version  # noqa: PLC0415  slow to import, and seldom needed
+
+    found = {}
+    for name in _LIBRARIES:
+        try:
+            found[name] = version(name)
+        except PackageNotFoundError:
+            continue
+    return found
