@@ -13,10 +13,17 @@ if TYPE_CHECKING:
     from cutmix_gen.config import GenerateConfig
     from cutmix_gen.cropping import relabel
     from cutmix_gen.make import generate
+    from cutmix_gen.reader import open_dataset
 
-__all__ = ["GenerateConfig", "__version__", "cutmix", "generate", "relabel"]
+__all__ = ["GenerateConfig", "__version__", "cutmix", "generate", "open_dataset", "relabel"]
 
-_HOME = {"GenerateConfig": "config", "cutmix": "batch", "generate": "make", "relabel": "cropping"}
+_HOME = {
+    "GenerateConfig": "config",
+    "cutmix": "batch",
+    "generate": "make",
+    "open_dataset": "reader",
+    "relabel": "cropping",
+}
 
 
 def __getattr__(name: str) -> Any:

@@ -106,6 +106,23 @@ class Plan:
         task = self.task(self.num_blocks + given if given >= 0 else offset % self.num_blocks)
         return task, next(spec for spec in task.shards if spec.number == shard)
 
+    def find(self, copy: int, position: int) -> tuple[Task, ShardSpec]:
+        """Return the task and the shard that make the sample of a copy whose base has a position in the order.
+
+        Raises
+        ------
+        KeyError
+            If the plan has no such sample.
+        """
+        given = copy > 0 and self.given_samples > 0
+        if not 0 <= position < (self.given_samples if given else self.num_images):
+            raise KeyError(f"no sample of copy {copy} has the position {position}")
+        task = self.task(self.num_blocks + self._given_block_of(position) if given else self._block_of(position))
+        for spec in task.shards:
+            if spec.copy == copy and position < task.start + spec.count:
+                return task, spec
+        raise KeyError(f"no sample of copy {copy} has the position {position}")
+
     def is_given(self, task: Task) -> bool:
         """Tell whether a task makes the samples that `--pairs` asks for."""
         return task.number >= self.num_blocks
@@ -115,6 +132,9 @@ class Plan:
         start, stop = (each * self.given_samples // self._given_blocks for each in (block, block + 1))
         shard = self.first_shard + self.num_shards - self._given_blocks + block
         return Task(number, start, stop, (ShardSpec(shard, 1, stop - start),))
+
+    def _given_block_of(self, position: int) -> int:
+        return ((position + 1) * self._given_blocks - 1) // self.given_samples
 
     def _blocks(self, samples: int) -> int:
         return max(-(-samples // self.config.shard_size), min(_FINE_BLOCKS, samples // _FINE_BLOCK_IMAGES), 1)

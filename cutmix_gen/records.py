@@ -152,6 +152,20 @@ class ShardRecord:
     skipped: list[Skip] = field(default_factory=list)
 
 
+class ShardHead(NamedTuple):
+    """What a reader has to know of a committed shard: the first part of its record."""
+
+    shard: int
+    file: str
+    """Relative to the set's folder."""
+    run: int
+    kind: str
+    """`original` or `cutmix`."""
+    copy: int
+    samples: int
+    bytes: int
+
+
 LAM_BINS = 20
 """Bins of the lam histogram; 20 gives steps of 0.05."""
 
@@ -198,6 +212,49 @@ class Rows:
 
     def __len__(self) -> int:
         return len(self.keys)
+
+    def row(self, place: int) -> Row:
+        """Return one of the samples."""
+        return Row(
+            self.keys[place],
+            self.images[place],
+            int(self.label[place]),
+            None if self.soft_label is None else self.soft_label[place],
+            self.label_index[place],
+            self.label_weight[place],
+            bool(self.synthetic[place]),
+            self.strategy[place],
+            float(self.lam[place]),
+            float(self.lam_drawn[place]),
+            self.sources[place],
+            self.boxes[place],
+            self.recipe[place],
+        )
+
+
+class Row(NamedTuple):
+    """One sample as it is stored."""
+
+    key: str
+    image: bytes
+    """The encoded image."""
+    label: int
+    """Class of the largest share."""
+    soft_label: npt.NDArray[np.float32] | None
+    """(C,) sums to 1; None where dense labels are off."""
+    label_index: npt.NDArray[np.int32]
+    """(S,) class of each source, base first."""
+    label_weight: npt.NDArray[np.float32]
+    """(S,) share of the pixels each source owns."""
+    synthetic: bool
+    strategy: str
+    lam: float
+    lam_drawn: float
+    sources: list[str]
+    """Source paths, base first."""
+    boxes: npt.NDArray[np.int32]
+    """(S - 1, 4)"""
+    recipe: str
 
 
 @dataclass(frozen=True, slots=True)

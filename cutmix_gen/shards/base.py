@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import ClassVar
 
@@ -20,6 +20,28 @@ class ShardWriter(ABC):
     @abstractmethod
     def close(self) -> None:
         """Finish the file. Called once, after an error too, when the file is then thrown away."""
+
+
+class ShardReader(ABC):
+    """Gives single rows of one shard. Holds one open file, closed when nobody refers to the reader any more."""
+
+    @abstractmethod
+    def near(self, row: int) -> range:
+        """Return the rows that are best read together with a row by whoever wants its neighbours too."""
+
+    @abstractmethod
+    def read(self, rows: Sequence[int]) -> Rows:
+        """Read rows, in the order asked for, and little else.
+
+        Raises
+        ------
+        SetError
+            If the file is damaged.
+        """
+
+    @abstractmethod
+    def all_keys(self) -> list[str]:
+        """Read the keys of all rows."""
 
 
 class ShardFormat(ABC):
@@ -41,4 +63,14 @@ class ShardFormat(ABC):
         ------
         SetError
             If the file is no such shard or does not follow the schema.
+        """
+
+    @abstractmethod
+    def open_reader(self, path: Path, schema: RowSchema) -> ShardReader:
+        """Open a shard for reading single rows.
+
+        Raises
+        ------
+        SetError
+            If the file is no such shard.
         """

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from bisect import bisect_right
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from itertools import accumulate
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -14,7 +17,7 @@ import pyarrow.parquet as pq
 
 from cutmix_gen.errors import SetError
 from cutmix_gen.records import Rows, RowSchema
-from cutmix_gen.shards.base import ShardFormat, ShardWriter
+from cutmix_gen.shards.base import ShardFormat, ShardReader, ShardWriter
 
 _GROUP_ROWS = 256
 """Rows of a row group: what a random-access reader has to skip through at most."""
@@ -34,15 +37,63 @@ class ParquetShards(ShardFormat):
 
     def read(self, path: Path, schema: RowSchema) -> Iterator[Rows]:
         """Read a shard, one row group's worth at a time."""
-        try:
-            with pq.ParquetFile(path) as file:
-                found = file.schema_arrow
-                if not found.equals(arrow_schema(schema)):
-                    raise SetError(f"{path.name} has other columns than the set: {', '.join(found.names)}.")
-                for batch in file.iter_batches(_GROUP_ROWS):
-                    yield _rows(batch, schema)
-        except (pa.ArrowException, OSError, ValueError, KeyError) as error:
-            raise SetError(f"{path.name} cannot be read as Parquet: {error}") from error
+        with _damage(path), pq.ParquetFile(path) as file:
+            _check_columns(file.schema_arrow, path, schema)
+            for batch in file.iter_batches(_GROUP_ROWS):
+                yield _rows(batch, schema)
+
+    def open_reader(self, path: Path, schema: RowSchema) -> ShardReader:
+        """Open a shard for reading single rows."""
+        return _ParquetReader(path, schema)
+
+
+class _ParquetReader(ShardReader):
+    """Reads the row groups that hold what is asked for."""
+
+    def __init__(self, path: Path, schema: RowSchema) -> None:
+        self._path = path
+        self._schema = schema
+        with _damage(path):
+            self._file = pq.ParquetFile(pa.OSFile(str(path)))
+            _check_columns(self._file.schema_arrow, path, schema)
+        metadata = self._file.metadata
+        counts = [metadata.row_group(group).num_rows for group in range(metadata.num_row_groups)]
+        self._starts = [0, *accumulate(counts)]
+
+    def near(self, row: int) -> range:
+        group = bisect_right(self._starts, row) - 1
+        return range(self._starts[group], self._starts[group + 1])
+
+    def read(self, rows: Sequence[int]) -> Rows:
+        with _damage(self._path):
+            found = np.asarray(rows, np.int64)
+            groups = np.searchsorted(self._starts, found, "right") - 1
+            wanted = np.unique(groups)
+            table = self._file.read_row_groups(wanted.tolist(), use_threads=False)
+            lengths = np.diff(self._starts)[wanted]
+            before = np.cumsum(lengths) - lengths
+            places = before[np.searchsorted(wanted, groups)] + found - np.asarray(self._starts)[groups]
+            if len(places) < len(table) or (np.diff(places) != 1).any():
+                table = table.take(pa.array(places))
+            return _rows(table.combine_chunks().to_batches()[0], self._schema)
+
+    def all_keys(self) -> list[str]:
+        with _damage(self._path):
+            return _texts(self._file.read(["key"], use_threads=False).column("key").combine_chunks())
+
+
+@contextmanager
+def _damage(path: Path) -> Iterator[None]:
+    """Say of a shard that cannot be read which one it is."""
+    try:
+        yield
+    except (pa.ArrowException, OSError, ValueError, KeyError) as error:
+        raise SetError(f"{path.name} cannot be read as Parquet: {error}") from error
+
+
+def _check_columns(found: pa.Schema, path: Path, schema: RowSchema) -> None:
+    if not found.equals(arrow_schema(schema)):
+        raise SetError(f"{path.name} has other columns than the set: {', '.join(found.names)}.")
 
 
 class _ParquetWriter(ShardWriter):

@@ -4,22 +4,26 @@ from __future__ import annotations
 
 import json
 import tarfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from functools import lru_cache
 from json.encoder import encode_basestring_ascii as _quoted
 from pathlib import Path
 from typing import Any, ClassVar
 
 import numpy as np
+import pyarrow as pa
 
 from cutmix_gen.errors import SetError
 from cutmix_gen.records import Rows, RowSchema
-from cutmix_gen.shards.base import ShardFormat, ShardWriter
+from cutmix_gen.shards.base import ShardFormat, ShardReader, ShardWriter
 
 _BLOCK = 512
 _END = bytes(2 * _BLOCK)
 _BATCH = 256
 """Samples that a reader gives at a time."""
+_NEAR = 64
+"""Samples that are read together where neighbours are wanted."""
 
 
 class WebDatasetShards(ShardFormat):
@@ -34,7 +38,7 @@ class WebDatasetShards(ShardFormat):
 
     def read(self, path: Path, schema: RowSchema) -> Iterator[Rows]:
         """Read a shard with the tar reader of the standard library; nothing is ever extracted to disk."""
-        try:
+        with _damage(path):
             batch: list[dict[str, bytes]] = []
             for sample in _samples(path):
                 batch.append(sample)
@@ -43,8 +47,84 @@ class WebDatasetShards(ShardFormat):
                     batch = []
             if batch:
                 yield _rows(batch, schema)
-        except (tarfile.TarError, OSError, ValueError, KeyError, TypeError, IndexError, OverflowError) as error:
-            raise SetError(f"{path.name} cannot be read as a WebDataset: {error}") from error
+
+    def open_reader(self, path: Path, schema: RowSchema) -> ShardReader:
+        """Open a shard for reading single rows."""
+        return _TarReader(path, schema)
+
+
+class _TarReader(ShardReader):
+    """Knows where each sample begins, from one look at all headers, and reads from there."""
+
+    def __init__(self, path: Path, schema: RowSchema) -> None:
+        self._path = path
+        self._schema = schema
+        with _damage(path):
+            self._file = pa.OSFile(str(path))
+            self._offsets = _sample_offsets(self._file)
+
+    def near(self, row: int) -> range:
+        start = row - row % _NEAR
+        return range(start, min(start + _NEAR, len(self._offsets) - 1))
+
+    def read(self, rows: Sequence[int]) -> Rows:
+        with _damage(self._path):
+            return _rows([self._sample(row) for row in rows], self._schema)
+
+    def all_keys(self) -> list[str]:
+        with _damage(self._path):
+            return [_member(self._file.read_at(_BLOCK, start))[0].partition(".")[0] for start in self._offsets[:-1]]
+
+    def _sample(self, row: int) -> dict[str, bytes]:
+        start, stop = self._offsets[row : row + 2]
+        data = self._file.read_at(stop - start, start)
+        sample: dict[str, bytes] = {}
+        place = 0
+        while place < len(data):
+            name, size = _member(data[place : place + _BLOCK])
+            key, _, kind = name.partition(".")
+            if sample.setdefault("__key__", key.encode()) != key.encode():
+                raise ValueError(f"its member {name} is not beside the others of its sample")
+            place += _BLOCK
+            sample[kind] = data[place : place + size]
+            place += _padded(size)
+        return sample
+
+
+def _sample_offsets(file: pa.NativeFile) -> list[int]:
+    """Return where each sample of a tar file begins, and where the last one ends."""
+    end = file.size() - len(_END)
+    if end < 0 or file.read_at(len(_END), end) != _END:
+        raise ValueError("it was cut: a tar file ends with two empty blocks")
+    offsets, place, last = [], 0, ""
+    while place < end:
+        name, size = _member(file.read_at(_BLOCK, place))
+        key = name.partition(".")[0]
+        if key != last:
+            offsets.append(place)
+            last = key
+        place += _BLOCK + _padded(size)
+    return [*offsets, place]
+
+
+def _member(header: bytes) -> tuple[str, int]:
+    """Return name and size of the member that a header stands before."""
+    if header[257:262] != b"ustar" or header[156:157] != tarfile.REGTYPE:
+        raise ValueError("there is no header of a regular file where there should be one")
+    return header[:100].rstrip(b"\0").decode(), int(header[124:135], 8)
+
+
+def _padded(size: int) -> int:
+    return size + -size % _BLOCK
+
+
+@contextmanager
+def _damage(path: Path) -> Iterator[None]:
+    """Say of a shard that cannot be read which one it is."""
+    try:
+        yield
+    except (tarfile.TarError, OSError, ValueError, KeyError, TypeError, IndexError, OverflowError) as error:
+        raise SetError(f"{path.name} cannot be read as a WebDataset: {error}") from error
 
 
 class _TarWriter(ShardWriter):

@@ -1,0 +1,341 @@
+"""Reading a set at random: any sample by its number or its key, without reading the others."""
+
+from __future__ import annotations
+
+import os
+import re
+import threading
+from bisect import bisect_left
+from collections import OrderedDict
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from itertools import groupby
+from operator import index as as_index
+from pathlib import Path
+from typing import Any, NamedTuple, SupportsIndex
+
+import numpy as np
+import numpy.typing as npt
+
+from cutmix_gen.codecs import best_codec, make_codec
+from cutmix_gen.codecs.base import Codec
+from cutmix_gen.config import GenerateConfig
+from cutmix_gen.errors import SetError
+from cutmix_gen.manifest import Manifest, SetInfo
+from cutmix_gen.plan import Plan
+from cutmix_gen.records import Pixels, Row, Rows, ShardHead
+from cutmix_gen.shards import ShardReader, shard_format
+
+_OPEN = 32
+"""Shards that a process has open at a time at most."""
+_WINDOWS = 4
+"""Lots of neighbouring rows that are held for whoever reads on: a row group is 64 MB at most, most are far smaller."""
+_STEP = 8
+"""Who asks for a row at most so far behind the last one of a shard reads on, and gets its neighbours too."""
+
+_KEY = re.compile(r"(\d{4,})-(\d{3,})-(\d{9,})")
+
+
+class Sample(NamedTuple):
+    """What `dataset[i]` gives."""
+
+    image: Pixels
+    """(H, W, 3) uint8 for RGB, (H, W) uint8 for L, (H, W) uint16 for I;16; yours to write to."""
+    soft_label: npt.NDArray[np.float32]
+    """(C,) weight of each class, sums to 1; where the set holds none it is made from `row.label_weight`."""
+    row: Row
+    """All fields as they are stored, the encoded image among them."""
+
+
+class Place(NamedTuple):
+    """Where a sample lies."""
+
+    file: str
+    """The shard, relative to the set's folder."""
+    row: int
+    """In the shard."""
+
+
+def open_dataset(output: str | os.PathLike[str], transform: Callable[[Sample], Any] | None = None) -> Dataset:
+    """Open a set, or as much of it as is there already, for reading at random.
+
+    Parameters
+    ----------
+    output : path
+        The folder of the set.
+    transform : callable, optional
+        What `dataset[i]` gives, made from the sample: for loaders that put samples together themselves, e.g.
+        `lambda sample: (sample.image, sample.soft_label)`. Under "spawn" it has to be a function of a module.
+
+    Raises
+    ------
+    SetError
+        If there is no set.
+    """
+    root = Path(output)
+    manifest = Manifest(root)
+    info = manifest.read_set()
+    return Dataset(root, info, _ShardTable.of(manifest.heads()), transform)
+
+
+@dataclass(frozen=True, slots=True)
+class _ShardTable:
+    """The committed shards of a selection, and how their rows are numbered."""
+
+    heads: tuple[ShardHead, ...]
+    starts: npt.NDArray[np.int64]
+    """(n + 1,) number of the first row of each shard, then the number of all rows."""
+
+    @classmethod
+    def of(cls, heads: Iterator[ShardHead]) -> _ShardTable:
+        kept = tuple(head for head in heads if head.samples)
+        return cls(kept, np.cumsum([0, *(head.samples for head in kept)]))
+
+    def place(self, number: int) -> tuple[ShardHead, int]:
+        shard = int(np.searchsorted(self.starts, number, "right")) - 1
+        return self.heads[shard], number - int(self.starts[shard])
+
+    def first_row(self, shard: int) -> int | None:
+        """Return the number of a shard's first row; None where the shard is not here."""
+        place = bisect_left(self.heads, shard, key=lambda head: head.shard)
+        found = place < len(self.heads) and self.heads[place].shard == shard
+        return int(self.starts[place]) if found else None
+
+
+class Dataset:
+    """The samples of a set, or some of them, by number.
+
+    For torch's `DataLoader` and grain's `MapDataset.source`. It may be sent to other processes and shared by threads;
+    files are opened when a sample is asked for, in the process that asks, and few of them stay open.
+
+    Attributes
+    ----------
+    root : Path
+        The folder of the set.
+    info : SetInfo
+        What the set is: `info.mode`, `info.image_format`, ...
+    """
+
+    def __init__(
+        self, root: Path, info: SetInfo, table: _ShardTable, transform: Callable[[Sample], Any] | None
+    ) -> None:
+        self.root = root
+        self.info = info
+        self._table = table
+        self._transform = transform
+        self._files = _Files(root, info)
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """Names of the classes, in the order of the labels."""
+        return self.info.classes
+
+    def __len__(self) -> int:
+        return int(self._table.starts[-1])
+
+    def __getitem__(self, number: SupportsIndex) -> Any:
+        """Return a sample: a `Sample`, or what the transform makes of it."""
+        return self._finished(self.row(number))
+
+    def __getitems__(self, numbers: Sequence[SupportsIndex]) -> list[Any]:
+        """Return several samples, reading what lies together in one go; torch's loader asks like this for a batch."""
+        return [self._finished(row) for row in self.rows(numbers)]
+
+    def __iter__(self) -> Iterator[Any]:
+        return map(self.__getitem__, range(len(self)))
+
+    def __repr__(self) -> str:
+        kind = f"{self.info.mode} as {self.info.image_format}"
+        return f"<{len(self):,} samples of {len(self.classes):,} classes, {kind}, in {self.root}>"
+
+    def row(self, number: SupportsIndex) -> Row:
+        """Return the stored fields of a sample, its image not decoded."""
+        head, row = self._table.place(self._checked(number))
+        return self._files.row(head, row)
+
+    def rows(self, numbers: Sequence[SupportsIndex]) -> list[Row]:
+        """Return the stored fields of several samples, in the order asked for."""
+        places = [self._table.place(self._checked(number)) for number in numbers]
+        order = sorted(range(len(places)), key=lambda each: (places[each][0].shard, places[each][1]))
+        found: dict[int, Row] = {}
+        for head, group in groupby(order, key=lambda each: places[each][0]):
+            wanted = list(group)
+            rows = self._files.rows(head, [places[each][1] for each in wanted])
+            found |= {each: rows.row(place) for place, each in enumerate(wanted)}
+        return [found[each] for each in range(len(places))]
+
+    def place(self, number: SupportsIndex) -> Place:
+        """Return where a sample lies."""
+        head, row = self._table.place(self._checked(number))
+        return Place(head.file, row)
+
+    def find(self, key: str) -> int:
+        """Return the number of the sample that has a key.
+
+        Raises
+        ------
+        SetError
+            If there is none.
+        """
+        match = _KEY.fullmatch(key)
+        number = self._number(*map(int, match.groups())) if match else None
+        if number is None or self.row(number).key != key:
+            raise SetError(
+                f"There is no sample {key} here: a key is RRRR-CCC-PPPPPPPPP (run, copy, position), e.g. "
+                f"{self.row(0).key if len(self) else '0001-000-000000000'}, and its shard has to be there and selected."
+            )
+        return number
+
+    def originals(self) -> Dataset:
+        """Return the originals alone."""
+        return self.copy(0)
+
+    def copy(self, copy: int) -> Dataset:
+        """Return the samples of one CutMix copy, from 1; 0 stands for the originals."""
+        return self._selection(lambda head: head.copy == copy)
+
+    def run(self, run: int) -> Dataset:
+        """Return what one run of `generate` made, from 1."""
+        return self._selection(lambda head: head.run == run)
+
+    def _selection(self, is_wanted: Callable[[ShardHead], bool]) -> Dataset:
+        table = _ShardTable.of(head for head in self._table.heads if is_wanted(head))
+        return Dataset(self.root, self.info, table, self._transform)
+
+    def _checked(self, number: SupportsIndex) -> int:
+        place = as_index(number)
+        if not -len(self) <= place < len(self):
+            raise IndexError(f"sample {place} was asked for, but there are {len(self):,}")
+        return place % len(self)
+
+    def _number(self, run: int, copy: int, position: int) -> int | None:
+        """Return the number of the sample with a position in the order of a run; None where there is none."""
+        try:
+            task, spec = self._files.plan(run).find(copy, position)
+        except (KeyError, FileNotFoundError):
+            return None
+        first = self._table.first_row(spec.number)
+        if first is None:
+            return None
+        head, _ = self._table.place(first)
+        row = position - task.start
+        if head.samples < spec.count:  # something was skipped, and what follows it moved up
+            row = bisect_left(self._files.positions(head), position)
+        return first + row if row < head.samples else None
+
+    def _finished(self, row: Row) -> Any:
+        sample = Sample(self._files.pixels(row), self._soft_label(row), row)
+        return sample if self._transform is None else self._transform(sample)
+
+    def _soft_label(self, row: Row) -> npt.NDArray[np.float32]:
+        if row.soft_label is not None:
+            return row.soft_label.copy()
+        label = np.zeros(len(self.classes), np.float32)
+        np.add.at(label, row.label_index, row.label_weight)
+        return label
+
+
+class _Shard:
+    """An open shard, and where its last reader stands."""
+
+    def __init__(self, reader: ShardReader) -> None:
+        self.reader = reader
+        self.last = -1 - _STEP
+        self.positions: list[int] | None = None
+
+
+class _Files:
+    """What a process has open of a set. Another process that gets it, by whatever way, begins with nothing open."""
+
+    def __init__(self, root: Path, info: SetInfo) -> None:
+        self._root = root
+        self._info = info
+        self._format = shard_format(info.shard_format)
+        self._begin()
+
+    def __reduce__(self) -> tuple[type[_Files], tuple[Path, SetInfo]]:
+        return _Files, (self._root, self._info)
+
+    def _begin(self) -> None:
+        self._process = os.getpid()
+        self._lock = threading.Lock()
+        self._shards: OrderedDict[int, _Shard] = OrderedDict()
+        self._windows: OrderedDict[int, tuple[range, Rows]] = OrderedDict()
+        self._plans: dict[int, Plan] = {}
+        self._codec: Codec | None = None
+
+    def _mine(self) -> threading.Lock:
+        """Return the lock, after leaving behind what a fork has copied."""
+        if self._process != os.getpid():
+            self._begin()
+        return self._lock
+
+    def row(self, head: ShardHead, row: int) -> Row:
+        """Return a row; whoever reads on has its neighbours held ready."""
+        with self._mine():
+            held = self._windows.get(head.shard)
+            if held is not None and row in held[0]:
+                return held[1].row(row - held[0].start)
+            shard = self._shard(head)
+            near = shard.reader.near(row) if 0 < row - shard.last <= _STEP else range(row, row + 1)
+            shard.last = row
+            rows = shard.reader.read(near)
+            if len(near) > 1:
+                shard.last = near[-1]
+                self._windows[head.shard] = near, rows
+                self._windows.move_to_end(head.shard)
+                if len(self._windows) > _WINDOWS:
+                    self._windows.popitem(last=False)
+            return rows.row(row - near.start)
+
+    def rows(self, head: ShardHead, rows: Sequence[int]) -> Rows:
+        """Return some rows of a shard."""
+        with self._mine():
+            return self._shard(head).reader.read(rows)
+
+    def positions(self, head: ShardHead) -> list[int]:
+        """Return the positions of a shard's rows in the order of their run, which ascend."""
+        with self._mine():
+            shard = self._shard(head)
+            if shard.positions is None:
+                shard.positions = [int(key.rpartition("-")[2]) for key in shard.reader.all_keys()]
+            return shard.positions
+
+    def plan(self, run: int) -> Plan:
+        """Return the plan of a run."""
+        with self._mine():
+            if run not in self._plans:
+                info = Manifest(self._root).read_run(run)
+                config = GenerateConfig(source=Path(info.source), output=self._root, **info.config)
+                self._plans[run] = Plan(config, info.num_images, run, info.first_shard)
+            return self._plans[run]
+
+    def pixels(self, row: Row) -> Pixels:
+        """Decode an image.
+
+        Raises
+        ------
+        SetError
+            If it is damaged.
+        """
+        if self._codec is None:
+            self._codec = make_codec(best_codec())
+        try:
+            pixels = self._codec.decode(row.image, self._info.mode, _at_full_size).pixels
+        except Exception as error:
+            raise SetError(f"The image of {row.key} cannot be decoded: {type(error).__name__}: {error}") from error
+        return pixels if pixels.flags.writeable else pixels.copy()
+
+    def _shard(self, head: ShardHead) -> _Shard:
+        shard = self._shards.get(head.shard)
+        if shard is None:
+            shard = _Shard(self._format.open_reader(self._root / head.file, self._info.schema))
+            self._shards[head.shard] = shard
+            if len(self._shards) > _OPEN:
+                self._shards.popitem(last=False)  # closed when the last thread that reads from it lets go
+        self._shards.move_to_end(head.shard)
+        return shard
+
+
+def _at_full_size(_size: Any) -> int:
+    return 1
