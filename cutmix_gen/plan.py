@@ -106,22 +106,17 @@ class Plan:
         task = self.task(self.num_blocks + given if given >= 0 else offset % self.num_blocks)
         return task, next(spec for spec in task.shards if spec.number == shard)
 
-    def find(self, copy: int, position: int) -> tuple[Task, ShardSpec]:
-        """Return the task and the shard that make the sample of a copy whose base has a position in the order.
+    def find(self, copy: int, position: int) -> tuple[Task, ShardSpec | None]:
+        """Return the task and the shard for the sample of a copy whose base has a position in the order of the run.
 
-        Raises
-        ------
-        KeyError
-            If the plan has no such sample.
+        The shard is None where the plan has no such sample.
         """
         given = copy > 0 and self.given_samples > 0
         if not 0 <= position < (self.given_samples if given else self.num_images):
-            raise KeyError(f"no sample of copy {copy} has the position {position}")
+            return self.task(0), None
         task = self.task(self.num_blocks + self._given_block_of(position) if given else self._block_of(position))
-        for spec in task.shards:
-            if spec.copy == copy and position < task.start + spec.count:
-                return task, spec
-        raise KeyError(f"no sample of copy {copy} has the position {position}")
+        specs = (spec for spec in task.shards if spec.copy == copy and position < task.start + spec.count)
+        return task, next(specs, None)
 
     def is_given(self, task: Task) -> bool:
         """Tell whether a task makes the samples that `--pairs` asks for."""

@@ -20,6 +20,7 @@ import numpy.typing as npt
 from cutmix_gen.codecs import best_codec, make_codec
 from cutmix_gen.codecs.base import Codec
 from cutmix_gen.config import GenerateConfig
+from cutmix_gen.epochs import Epoch
 from cutmix_gen.errors import SetError
 from cutmix_gen.manifest import Manifest, SetInfo
 from cutmix_gen.plan import Plan
@@ -56,6 +57,16 @@ class Place(NamedTuple):
     """In the shard."""
 
 
+class Position(NamedTuple):
+    """Which sample of the plan one is: what its key says."""
+
+    run: int
+    copy: int
+    """0 for an original."""
+    position: int
+    """Of the base, in the order of the run."""
+
+
 def open_dataset(output: str | os.PathLike[str], transform: Callable[[Sample], Any] | None = None) -> Dataset:
     """Open a set, or as much of it as is there already, for reading at random.
 
@@ -86,10 +97,12 @@ class _ShardTable:
     starts: npt.NDArray[np.int64]
     """(n + 1,) number of the first row of each shard, then the number of all rows."""
 
+    runs: frozenset[int]
+
     @classmethod
     def of(cls, heads: Iterator[ShardHead]) -> _ShardTable:
         kept = tuple(head for head in heads if head.samples)
-        return cls(kept, np.cumsum([0, *(head.samples for head in kept)]))
+        return cls(kept, np.cumsum([0, *(head.samples for head in kept)]), frozenset(head.run for head in kept))
 
     def place(self, number: int) -> tuple[ShardHead, int]:
         shard = int(np.searchsorted(self.starts, number, "right")) - 1
@@ -178,13 +191,46 @@ class Dataset:
             If there is none.
         """
         match = _KEY.fullmatch(key)
-        number = self._number(*map(int, match.groups())) if match else None
+        number = self.number(Position(*map(int, match.groups()))) if match else None
         if number is None or self.row(number).key != key:
             raise SetError(
                 f"There is no sample {key} here: a key is RRRR-CCC-PPPPPPPPP (run, copy, position), e.g. "
                 f"{self.row(0).key if len(self) else '0001-000-000000000'}, and its shard has to be there and selected."
             )
         return number
+
+    def position(self, number: SupportsIndex) -> Position:
+        """Return which sample of the plan a sample is."""
+        head, row = self._table.place(self._checked(number))
+        task, spec = self._files.plan(head.run).locate(head.shard)
+        # Where something was skipped, what follows it moved up.
+        position = task.start + row if head.samples == spec.count else self._files.positions(head)[row]
+        return Position(head.run, head.copy, position)
+
+    def number(self, position: Position) -> int | None:
+        """Return the number of a sample of the plan; None where there is none, or not here."""
+        if position.run not in self.runs:
+            return None
+        task, spec = self._files.plan(position.run).find(position.copy, position.position)
+        first = self._table.first_row(spec.number) if spec else None
+        if spec is None or first is None:
+            return None
+        head, _ = self._table.place(first)
+        if head.samples == spec.count:
+            return first + position.position - task.start
+        positions = self._files.positions(head)
+        row = bisect_left(positions, position.position)
+        return first + row if positions[row : row + 1] == [position.position] else None
+
+    @property
+    def runs(self) -> frozenset[int]:
+        """Numbers of the runs that these samples come from."""
+        return self._table.runs
+
+    def variants(self, run: int) -> int:
+        """Return how many mixed samples a run makes of each original: the last one of some only, for 2.5 copies."""
+        plan = self._files.plan(run)
+        return 0 if plan.given_samples else plan.num_copies
 
     def originals(self) -> Dataset:
         """Return the originals alone."""
@@ -198,6 +244,28 @@ class Dataset:
         """Return what one run of `generate` made, from 1."""
         return self._selection(lambda head: head.run == run)
 
+    def epoch(self, epoch: int, mix: float = 0.5, seed: int = 0) -> Epoch:
+        """Return an epoch: each original once, and with probability `mix` a mixed sample in its place.
+
+        With `--copies K` the K variants of an original take turns from epoch to epoch, so that copies made beforehand
+        act like CutMix while training, with probability `mix`.
+
+        Parameters
+        ----------
+        epoch : int
+            From 0.
+        mix : float
+        seed : int
+
+        Examples
+        --------
+        >>> dataset = open_dataset("out")  # doctest: +SKIP
+        >>> for epoch in range(90):  # doctest: +SKIP
+        ...     for sample in dataset.epoch(epoch, mix=0.5):
+        ...         train(sample.image, sample.soft_label)
+        """
+        return Epoch(self, epoch, mix, seed)
+
     def _selection(self, is_wanted: Callable[[ShardHead], bool]) -> Dataset:
         table = _ShardTable.of(head for head in self._table.heads if is_wanted(head))
         return Dataset(self.root, self.info, table, self._transform)
@@ -207,21 +275,6 @@ class Dataset:
         if not -len(self) <= place < len(self):
             raise IndexError(f"sample {place} was asked for, but there are {len(self):,}")
         return place % len(self)
-
-    def _number(self, run: int, copy: int, position: int) -> int | None:
-        """Return the number of the sample with a position in the order of a run; None where there is none."""
-        try:
-            task, spec = self._files.plan(run).find(copy, position)
-        except (KeyError, FileNotFoundError):
-            return None
-        first = self._table.first_row(spec.number)
-        if first is None:
-            return None
-        head, _ = self._table.place(first)
-        row = position - task.start
-        if head.samples < spec.count:  # something was skipped, and what follows it moved up
-            row = bisect_left(self._files.positions(head), position)
-        return first + row if row < head.samples else None
 
     def _finished(self, row: Row) -> Any:
         sample = Sample(self._files.pixels(row), self._soft_label(row), row)
