@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
 
@@ -18,6 +17,7 @@ from cutmix_gen.manifest import FORMAT_VERSION, Manifest, RunInfo, SetInfo
 from cutmix_gen.plan import Plan, Run
 from cutmix_gen.resolution import look_at, part_images, resolve
 from cutmix_gen.source import Scan, fingerprint, scan, source_state, write_index
+from cutmix_gen.storage import Place, is_local, parse_place
 
 _log = logging.getLogger(__name__)
 
@@ -60,7 +60,7 @@ def _is_half_of(config: GenerateConfig, manifest: Manifest, runs: list[RunInfo])
     """
     if len(runs) != 1 or not _describes(config, runs[0]):
         return False
-    if Path(runs[0].source) != config.source.absolute() or runs[0].source_state != source_state(config.source):
+    if runs[0].source != str(config.source.absolute()) or runs[0].source_state != source_state(config.source):
         return False
     records = [manifest.record(shard) for shard in runs[0].planned_shards]
     mended = any(skip.unreadable for record in records if record for skip in record.skipped)
@@ -81,7 +81,7 @@ def check_places(config: GenerateConfig) -> None:
         )
 
 
-def _check_empty(output: Path) -> None:
+def _check_empty(output: Place) -> None:
     if output.exists() and not output.is_dir():
         raise SetError(f"OUT must be a folder, but {output} is a file.")
     if output.is_dir() and any(not _is_remnant(path) for path in output.iterdir()):
@@ -91,7 +91,7 @@ def _check_empty(output: Path) -> None:
         )
 
 
-def _is_remnant(path: Path) -> bool:
+def _is_remnant(path: Place) -> bool:
     """Tell whether a file or folder may be left of a set whose making or deletion was cut short."""
     return path.name == ".cutmix_gen" or (path.name == "data" and path.is_dir() and not any(path.iterdir()))
 
@@ -127,14 +127,14 @@ def _in_set(config: GenerateConfig, manifest: Manifest, runs: list[RunInfo]) -> 
     info = manifest.read_set()
     same = [run for run in runs if _describes(config, run)]
     for run in same:
-        if Path(run.source) == config.source.absolute() and run.source_state == source_state(config.source):
+        if _is_unchanged(config, run):
             return _take_up(manifest, run, config.source)
     scanned = _with_classes_of(info, scan(config.source), config)
     for run in same:
         if run.fingerprint == fingerprint(scanned):
             return _take_up(manifest, run, config.source)
     for run in same:
-        if Path(run.source) == config.source.absolute() and not config.append:
+        if run.source == str(config.source.absolute()) and not config.append:
             _log.warning(
                 "SRC has changed since it was scanned for this run (%d images then, %d now); the run goes on with what "
                 "it had. Give --append for a run over the new state, or --overwrite to start again.",
@@ -150,15 +150,22 @@ def _in_set(config: GenerateConfig, manifest: Manifest, runs: list[RunInfo]) -> 
     return _add_run(resolved, scanned, headers, last.number + 1, last.first_shard + last.shards)
 
 
-def _config_of(run: RunInfo, output: Path) -> GenerateConfig:
-    return GenerateConfig(source=Path(run.source), output=output, **run.config)
+def _is_unchanged(config: GenerateConfig, run: RunInfo) -> bool:
+    """Tell whether the sources of a run are, at a quick look, what they were; in a store `--append` looks closer."""
+    if run.source != str(config.source.absolute()) or (config.append and not is_local(config.source)):
+        return False
+    return run.source_state == source_state(config.source)
+
+
+def _config_of(run: RunInfo, output: Place) -> GenerateConfig:
+    return GenerateConfig(source=parse_place(run.source), output=output, **run.config)
 
 
 def _describes(config: GenerateConfig, run: RunInfo) -> bool:
     return config.resolved_like(_config_of(run, config.output)).digest() == run.digest
 
 
-def _take_up(manifest: Manifest, run: RunInfo, source: Path) -> Run:
+def _take_up(manifest: Manifest, run: RunInfo, source: Place) -> Run:
     manifest.remove_leftovers()
     make_codec(run.config["codec"])
     changed = [

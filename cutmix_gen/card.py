@@ -8,7 +8,7 @@ from pathlib import Path
 from cutmix_gen.config import GenerateConfig
 from cutmix_gen.manifest import Manifest, RunInfo, SetInfo
 from cutmix_gen.records import ShardRecord
-from cutmix_gen.storage import put_bytes
+from cutmix_gen.storage import parse_place, put_bytes
 from cutmix_gen.version import __version__
 
 
@@ -59,7 +59,7 @@ Made with cutmix-gen {__version__}, {len(runs)} run{"s" if len(runs) > 1 else ""
 
 
 def _run_text(run: RunInfo) -> str:
-    config = GenerateConfig(source=Path(run.source), output=Path("out"), **run.config)
+    config = GenerateConfig(source=parse_place(run.source), output=Path("out"), **run.config)
     return f"- run {run.number}, of {run.num_images:,} source images: `{config.chosen_options()}`"
 
 

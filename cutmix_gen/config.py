@@ -8,7 +8,6 @@ import math
 import re
 from collections.abc import Collection
 from dataclasses import dataclass, field, fields, replace
-from pathlib import Path
 from typing import Any
 
 from cutmix_gen.codecs import CODECS, INTERPOLATIONS, MODES, Encoding
@@ -20,6 +19,7 @@ from cutmix_gen.pairing import PAIRINGS, GivenPairing, Pairing
 from cutmix_gen.quotas import Quota, parse_quotas
 from cutmix_gen.records import Size
 from cutmix_gen.shards import SHARD_FORMATS
+from cutmix_gen.storage import Place, parse_place
 
 DENSE_LABELS_UP_TO = 1000
 """Classes up to which `--dense-labels auto` writes dense vectors: 4 KB a sample."""
@@ -59,10 +59,10 @@ class GenerateConfig:
         If a value does not exist or two values do not fit together.
     """
 
-    source: Path
-    """The folder whose first-level sub-folders are the classes."""
-    output: Path
-    """The folder of the set."""
+    source: Place
+    """The folder, or the URI of one, whose first-level sub-folders are the classes."""
+    output: Place
+    """The folder of the set, or its URI."""
 
     format: str = _option("parquet", "Shard format.", choices=tuple(SHARD_FORMATS))
     copies: float | None = _option(
@@ -171,7 +171,7 @@ class GenerateConfig:
 
     def __post_init__(self) -> None:
         for name in ("source", "output"):
-            object.__setattr__(self, name, Path(getattr(self, name)))
+            object.__setattr__(self, name, parse_place(getattr(self, name)))
         for name in ("strategy", "mix_option", "pairs"):
             value = getattr(self, name)
             object.__setattr__(self, name, (value,) if isinstance(value, str) else tuple(value))

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from pathlib import Path
 
 from cutmix_gen.manifest import Manifest, RunInfo
 from cutmix_gen.records import Skip
+from cutmix_gen.storage import Place
 from cutmix_gen.tally import Tally
 
 
@@ -54,7 +54,7 @@ class Description:
     """Samples that were planned and could not be made."""
 
 
-def describe(output: Path) -> Description:
+def describe(output: Place) -> Description:
     """Return what is in a set, read from its records and not from its shards.
 
     Raises

@@ -44,6 +44,13 @@ class WorkerError(CutMixGenError):
     """Worker processes keep dying."""
 
 
+class StorageError(OSError):
+    """A store cannot be reached, or refuses; however often it was tried.
+
+    No `CutMixGenError`: another machine may have more luck, and it is never the fault of one image.
+    """
+
+
 class InterruptedRunError(CutMixGenError):
     """The run was stopped from outside; what is committed stays, and the same command goes on from there."""
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from pathlib import Path
 
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
@@ -19,7 +18,7 @@ from cutmix_gen.records import Pixels, Size, Source, View
 from cutmix_gen.resolution import look_at, resolve
 from cutmix_gen.saliency import focus
 from cutmix_gen.source import Scan, scan
-from cutmix_gen.storage import path_text
+from cutmix_gen.storage import Place, path_text
 
 _EXAMPLES = 6
 _CELL = 160
@@ -34,12 +33,12 @@ class _Example:
     caption: list[str]
 
 
-def draw_gallery(source: Path, seed: int = 0) -> Image.Image:
+def draw_gallery(source: Place, seed: int = 0) -> Image.Image:
     """Draw some images of a folder, and below them a row of mixed samples for each strategy.
 
     Parameters
     ----------
-    source : Path
+    source : Place
         As `generate` takes it.
     seed : int
 

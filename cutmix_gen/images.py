@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
 
 from cutmix_gen.codecs import Decoded, make_codec
 from cutmix_gen.config import GenerateConfig
-from cutmix_gen.errors import ImageError
+from cutmix_gen.errors import ImageError, StorageError
 from cutmix_gen.geometry import reduction, whole
 from cutmix_gen.masks import Mask
 from cutmix_gen.records import Pixels, Size, Source, View
-from cutmix_gen.storage import read_source
+from cutmix_gen.storage import read_ahead, read_source
 
 PIXEL_BYTES = {"RGB": 3, "L": 1, "I;16": 2}
 """Bytes that a pixel of each mode takes in memory."""
@@ -81,9 +82,32 @@ class Images:
         self._plans: dict[Size, tuple[View, int]] = {}
 
     def load(self, source: Source) -> LoadedImage:
-        """Read and decode a source; whatever is wrong with it becomes the reason why there is none."""
+        """Read and decode a source; whatever is wrong with it becomes the reason why there is none.
+
+        Raises
+        ------
+        StorageError
+            If the store of the sources fails: that is no fault of an image.
+        """
+        return self._loaded(source, self._read(source))
+
+    def load_all(self, sources: Sequence[Source]) -> list[LoadedImage]:
+        """Read and decode sources; from a store the next ones are read while one is decoded."""
+        files = read_ahead(self._read, sources, self._root)
+        return [self._loaded(source, file) for source, file in zip(sources, files, strict=True)]
+
+    def _read(self, source: Source) -> bytes | OSError:
         try:
-            file = read_source(self._root, source.path)
+            return read_source(self._root, source.path)
+        except StorageError:
+            raise
+        except OSError as error:
+            return error
+
+    def _loaded(self, source: Source, file: bytes | OSError) -> LoadedImage:
+        try:
+            if isinstance(file, OSError):
+                raise file
             if len(file) != source.num_bytes:
                 raise ImageError(f"the file has {len(file)} bytes, it had {source.num_bytes} when it was scanned")
             decoded = self._codec.decode(file, self._config.mode, self._reduce)

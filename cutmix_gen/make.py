@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 from functools import partial
-from pathlib import Path
 from typing import Protocol
 
 from cutmix_gen.begin import begin
@@ -16,6 +15,7 @@ from cutmix_gen.manifest import Manifest
 from cutmix_gen.plan import Run
 from cutmix_gen.produce import produce_in
 from cutmix_gen.records import Report, ShardRecord
+from cutmix_gen.storage import Place
 from cutmix_gen.tally import Tally
 
 
@@ -90,7 +90,7 @@ def generate(config: GenerateConfig, progress: Progress | None = None) -> Report
     )
 
 
-def finalize(output: Path) -> list[int]:
+def finalize(output: Place) -> list[int]:
     """Close a set: write its card if every shard of every run is there.
 
     Returns

@@ -13,7 +13,7 @@ from cutmix_gen.codecs import image_extension
 from cutmix_gen.errors import SetError
 from cutmix_gen.records import RowSchema, ShardHead, ShardRecord, Skip
 from cutmix_gen.shards import shard_format
-from cutmix_gen.storage import put_bytes, put_new, remove_leftovers
+from cutmix_gen.storage import Place, put_bytes, put_new, remove_leftovers
 
 T = TypeVar("T")
 
@@ -95,11 +95,11 @@ class Manifest:
 
     Parameters
     ----------
-    root : Path
+    root : Place
         The folder of the set; it need not exist yet.
     """
 
-    def __init__(self, root: Path) -> None:
+    def __init__(self, root: Place) -> None:
         self.root = root
         self._home = root / ".cutmix_gen"
 
@@ -118,7 +118,7 @@ class Manifest:
         path = self._home / "dataset.json"
         if not path.is_file():
             raise SetError(
-                f"{self.root} must be a set made by `cutmix-gen generate`, but it has no {path.relative_to(self.root)}."
+                f"{self.root} must be a set made by `cutmix-gen generate`, but it has no .cutmix_gen/{path.name}."
             )
         facts = _read_json(path)
         if facts.get("format_version") != FORMAT_VERSION:
@@ -132,7 +132,7 @@ class Manifest:
         """Write what the set is; return False if that was written already."""
         return put_new(self._home / "dataset.json", _pretty(asdict(info)))
 
-    def index_path(self, run: int) -> Path:
+    def index_path(self, run: int) -> Place:
         """Return where the source index of a run lies."""
         return self._home / "runs" / f"{run:04d}.arrow"
 
@@ -158,7 +158,7 @@ class Manifest:
         """Tell whether a run of the set was ever finished."""
         return (self.root / "README.md").is_file()
 
-    def record_path(self, shard: int) -> Path:
+    def record_path(self, shard: int) -> Place:
         """Return where the commit record of a shard lies."""
         return self._home / "shards" / f"{shard:06d}.json"
 
@@ -211,12 +211,12 @@ class Manifest:
             raise SetError(f"{path} names the file {record.file!r}, which is no shard of this set.")
         return record
 
-    def stray_files(self) -> list[Path]:
+    def stray_files(self) -> list[Place]:
         """Return what lies in the set's data folder and is no shard of a run, temporary files aside."""
         extension = self.read_set().shard_extension
         names = {Path(run.shard_file(shard, extension)).name for run in self.runs() for shard in run.planned_shards}
         folder = self.root / "data"
-        files = sorted(folder.iterdir()) if folder.is_dir() else []
+        files: list[Place] = sorted(folder.iterdir(), key=lambda path: path.name) if folder.is_dir() else []
         return [path for path in files if path.name not in names and not path.name.startswith(".")]
 
     def remove_leftovers(self) -> None:
@@ -242,7 +242,7 @@ class Manifest:
             path.unlink(missing_ok=True)
 
 
-def _read_json(path: Path) -> dict[str, Any]:
+def _read_json(path: Place) -> dict[str, Any]:
     try:
         facts = json.loads(path.read_bytes())
     except ValueError as error:
@@ -252,9 +252,9 @@ def _read_json(path: Path) -> dict[str, Any]:
     return facts
 
 
-def _head(path: Path) -> ShardHead | None:
+def _head(path: Place) -> ShardHead | None:
     """Return what stands in a commit record before its lists; None where it is damaged."""
-    text, _, _ = path.read_text(errors="replace").partition('"class_weight"')
+    text, _, _ = path.read_bytes().decode(errors="replace").partition('"class_weight"')
     try:
         facts = json.loads(text.rstrip(" ,\n") + "}")
         head = ShardHead(**{name: facts[name] for name in ShardHead._fields})
@@ -263,19 +263,19 @@ def _head(path: Path) -> ShardHead | None:
     return head if _SHARD_NAME.fullmatch(head.file.removeprefix("data/")) else None
 
 
-def _size_of(path: Path) -> int | None:
+def _size_of(path: Place) -> int | None:
     try:
         return path.stat().st_size
     except FileNotFoundError:
         return None
 
 
-def _numbered(folder: Path, name: re.Pattern[str]) -> list[Path]:
+def _numbered(folder: Place, name: re.Pattern[str]) -> list[Place]:
     """Return the files of a folder that are called by a number, in the order of the numbers."""
     return sorted((path for path in folder.glob("*") if name.fullmatch(path.name)), key=lambda path: int(path.stem))
 
 
-def _from_json(kind: type[T], path: Path, facts: dict[str, Any]) -> T:
+def _from_json(kind: type[T], path: Place, facts: dict[str, Any]) -> T:
     """Make a dataclass of what a file holds; a list becomes a tuple where the class wants one."""
     values = dict(facts)
     for name, hint in get_type_hints(kind).items():

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from functools import lru_cache
-from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
@@ -17,6 +16,7 @@ from cutmix_gen.quotas import QuotaPlan
 from cutmix_gen.records import ShardSpec, Source, Task
 from cutmix_gen.shards import shard_format
 from cutmix_gen.source import SourceIndex
+from cutmix_gen.storage import Place, cached, parse_place
 
 _FINE_BLOCKS = 16
 """Blocks that a small set is cut into, so that every core of a usual machine has work."""
@@ -149,23 +149,23 @@ class Run:
 
     Parameters
     ----------
-    output : Path
+    output : Place
         The folder of the set.
     number : int
         Of the run.
-    source : Path, optional
+    source : Place, optional
         Where the sources are now, if that is not where they were scanned.
     """
 
-    def __init__(self, output: Path, number: int, source: Path | None = None) -> None:
+    def __init__(self, output: Place, number: int, source: Place | None = None) -> None:
         self.manifest = Manifest(output)
         self.set: SetInfo = self.manifest.read_set()
         self.info: RunInfo = self.manifest.read_run(number)
-        self.config = GenerateConfig(source=source or Path(self.info.source), output=output, **self.info.config)
+        self.config = GenerateConfig(source=source or parse_place(self.info.source), output=output, **self.info.config)
         self.plan = Plan(self.config, self.info.num_images, number, self.info.first_shard)
         self.shard_format = shard_format(self.set.shard_format)
         self._quotas = quota_plan(self.config, self.set.classes, self.census, number)
-        self._index = SourceIndex(self.manifest.index_path(number))
+        self._index = SourceIndex(cached(self.manifest.index_path(number), self.info.fingerprint))
 
     @property
     def identity(self) -> str:
@@ -205,7 +205,7 @@ def quota_plan(config: GenerateConfig, classes: tuple[str, ...], census: Census,
 
 
 @lru_cache(maxsize=4)
-def open_run(output: Path, number: int, source: Path, identity: str) -> Run:
+def open_run(output: Place, number: int, source: Place, identity: str) -> Run:
     """Return a run, opened once in each process.
 
     `identity` (of configuration and sources) keeps a process that outlives a set, in whose folder another one is

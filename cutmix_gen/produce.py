@@ -12,7 +12,6 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field
 from itertools import pairwise
-from pathlib import Path
 from typing import NamedTuple, TypeVar
 
 import numpy as np
@@ -28,7 +27,7 @@ from cutmix_gen.plan import Run, open_run
 from cutmix_gen.recipe import RecipeWriter
 from cutmix_gen.records import LAM_BINS, NO_BOX, Rows, ShardRecord, ShardSpec, Size, Skip, Task, View
 from cutmix_gen.saliency import focus
-from cutmix_gen.storage import AtomicFile, sha256
+from cutmix_gen.storage import Place, atomic_file, sha256
 
 T = TypeVar("T")
 
@@ -85,7 +84,7 @@ def _made(run: Run, task: Task, images: Images, outputs: list[_Output]) -> list[
         return [commit.result() for commit in commits]
 
 
-def produce_in(output: Path, run: int, source: Path, identity: str, task: int) -> list[ShardRecord]:
+def produce_in(output: Place, run: int, source: Place, identity: str, task: int) -> list[ShardRecord]:
     """Make the shards of a task, told where: this is what travels to the workers, and all that they import."""
     return produce(open_run(output, run, source, identity), task)
 
@@ -116,7 +115,7 @@ def _parts(run: Run, task: Task, images: Images) -> Iterator[_Part]:
     for number, (start, stop) in enumerate(pairwise(bounds)):
         part = _Part(number, start, bases=stop - start, is_last=stop == len(sources))
         part.rows = bases[start:stop].tolist()
-        part.images = [images.load(source) for source in sources[start:stop]]
+        part.images = images.load_all(sources[start:stop])
         _add_guests(run, task, images, part, given)
         yield part
 
@@ -142,9 +141,10 @@ def _add_guests(run: Run, task: Task, images: Images, part: _Part, given: npt.ND
     else:
         guests = given[part.start : part.start + part.bases]
     there = dict(zip(part.rows, part.images, strict=True))
-    for row, source in zip(guests.tolist(), run.sources(guests), strict=True):
-        if row not in there:
-            there[row] = images.load(source)
+    wanted = dict(zip(guests.tolist(), run.sources(guests), strict=True))
+    new = [row for row in wanted if row not in there]
+    there |= zip(new, images.load_all([wanted[row] for row in new]), strict=True)
+    for row in guests.tolist():
         part.rows.append(row)
         part.images.append(there[row])
 
@@ -171,7 +171,7 @@ class _ShardFile:
     """The file of a shard while it is written."""
 
     def __init__(self, run: Run, name: str) -> None:
-        self._file = AtomicFile(run.manifest.root / name)
+        self._file = atomic_file(run.manifest.root / name)
         self.writer = run.shard_format.open_writer(self._file.temporary, run.set.schema)
         self._is_open = True
 

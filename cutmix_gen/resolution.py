@@ -5,6 +5,9 @@ from __future__ import annotations
 import logging
 from collections import Counter
 from dataclasses import replace
+from functools import partial
+from io import BytesIO
+from pathlib import Path
 
 import numpy as np
 
@@ -12,12 +15,12 @@ from cutmix_gen.codecs import best_codec, make_codec
 from cutmix_gen.codecs.modes import DEEP, GRAY
 from cutmix_gen.codecs.pillow import Header, peek
 from cutmix_gen.config import DENSE_LABELS_UP_TO, GenerateConfig
-from cutmix_gen.errors import UsageError
+from cutmix_gen.errors import StorageError, UsageError
 from cutmix_gen.images import PIXEL_BYTES, frame_of_all
 from cutmix_gen.pairing import Census
 from cutmix_gen.plan import quota_plan
 from cutmix_gen.source import Scan
-from cutmix_gen.storage import source_path
+from cutmix_gen.storage import Place, path_text, read_ahead, read_source, source_path
 
 _log = logging.getLogger(__name__)
 
@@ -34,13 +37,21 @@ def look_at(config: GenerateConfig, scanned: Scan) -> list[Header]:
     """Return the headers of some images drawn by seed; those that cannot be opened are left out."""
     rng = np.random.default_rng(np.random.SeedSequence(config.seed, spawn_key=(0,)))  # runs count from 1
     chosen = rng.choice(len(scanned), min(_HEADERS, len(scanned)), replace=False, shuffle=False)
-    headers = []
-    for number in sorted(chosen.tolist()):
-        try:
-            headers.append(peek(source_path(config.source, scanned.paths[number])))
-        except Exception as error:
-            _log.debug("no header of %r: %s", scanned.paths[number], error)
-    return headers
+    paths = [scanned.paths[number] for number in sorted(chosen.tolist())]
+    found = read_ahead(partial(_header, config.source), paths, config.source)
+    return [header for header in found if header is not None]
+
+
+def _header(root: Place, path: bytes) -> Header | None:
+    try:
+        if isinstance(root, Path):
+            return peek(source_path(root, path))
+        return peek(BytesIO(read_source(root, path_text(path))))
+    except StorageError:
+        raise
+    except Exception as error:
+        _log.debug("no header of %r: %s", path, error)
+        return None
 
 
 def resolve(config: GenerateConfig, scanned: Scan, headers: list[Header]) -> GenerateConfig:

@@ -8,6 +8,8 @@ from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from threading import Lock
+from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
@@ -15,7 +17,10 @@ import pyarrow as pa
 
 from cutmix_gen.errors import SourceError
 from cutmix_gen.records import Source
-from cutmix_gen.storage import AtomicFile, path_text, source_path
+from cutmix_gen.storage import Place, atomic_file, path_text, read_ahead, source_path
+
+if TYPE_CHECKING:
+    from cutmix_gen.storage.objects import ObjectPath
 
 EXTENSIONS = frozenset(
     {b"jpg", b"jpeg", b"jpe", b"jfif", b"png", b"webp", b"bmp", b"gif", b"tif", b"tiff", b"ppm", b"pgm"}
@@ -46,7 +51,7 @@ class Scan:
         return len(self.paths)
 
 
-def scan(root: Path) -> Scan:
+def scan(root: Place) -> Scan:
     """List the images below a folder whose first-level sub-folders are the classes.
 
     Images may lie deeper. Links are followed, but never in a circle. Hidden files and what has no image's name are
@@ -59,14 +64,13 @@ def scan(root: Path) -> Scan:
     """
     if not root.is_dir():
         raise SourceError(f"SRC must be a folder of class folders, but there is no folder {root}.")
-    walk = _Walk(os.fsencode(root))
+    walk = _Walk(os.fsencode(root)) if isinstance(root, Path) else _StoreWalk(root)
     folders = walk.first_level()
     _check_layout(root, folders, walk)
     paths: list[bytes] = []
     sizes: list[int] = []
     counts: list[int] = []
-    for name in folders:
-        files = sorted(walk.images(name))
+    for files in read_ahead(lambda name: sorted(walk.images(name)), folders, root):
         paths += [path for path, _ in files]
         sizes += [size for _, size in files]
         counts.append(len(files))
@@ -81,7 +85,7 @@ def scan(root: Path) -> Scan:
     return Scan(classes, paths, labels, np.array(sizes, np.int64), dict(sorted(walk.passed_over.items())))
 
 
-def _check_layout(root: Path, folders: list[bytes], walk: _Walk) -> None:
+def _check_layout(root: Place, folders: list[bytes], walk: _Walk | _StoreWalk) -> None:
     if not folders:
         found = "images directly in it" if walk.loose_images else "none"
         raise SourceError(
@@ -156,6 +160,46 @@ class _Walk:
                         yield prefix + b"/" + name, entry.stat().st_size
 
 
+class _StoreWalk:
+    """The same of a store: there are no links, and a listing gives the sizes too."""
+
+    def __init__(self, root: ObjectPath) -> None:
+        self.passed_over: Counter[str] = Counter()
+        self.loose_images = False
+        self._root = root
+        self._lock = Lock()
+
+    def first_level(self) -> list[bytes]:
+        folders = []
+        for name, is_file, _ in self._root.listing():
+            if name.startswith("."):
+                self.passed_over["hidden"] += 1
+            elif is_file:
+                self.loose_images |= _is_image_name(os.fsencode(name))
+                self.passed_over["not in a class folder"] += 1
+            else:
+                folders.append(os.fsencode(name))
+        return sorted(folders)
+
+    def has_folders(self, name: bytes) -> bool:
+        return any(not is_file for _, is_file, _ in (self._root / os.fsdecode(name)).listing())
+
+    def images(self, name: bytes) -> Iterator[tuple[bytes, int]]:
+        """Give (path, size in bytes) of each image below a first-level folder, in no order."""
+        passed_over: Counter[str] = Counter()
+        for path, is_file, size in (self._root / os.fsdecode(name)).listing(deep=True):
+            if not is_file:
+                continue
+            if any(part.startswith(".") for part in path.split("/")):
+                passed_over["hidden"] += 1
+            elif not _is_image_name(os.fsencode(path)):
+                passed_over["not an image by its name"] += 1
+            else:
+                yield name + b"/" + os.fsencode(path), size
+        with self._lock:  # several folders are listed at a time
+            self.passed_over += passed_over
+
+
 def _is_folder(entry: os.DirEntry[bytes]) -> bool:
     try:
         return entry.is_dir()
@@ -183,22 +227,28 @@ def _identity(folder: bytes) -> tuple[int, int]:
 _SCHEMA = pa.schema([("path", pa.string()), ("label", pa.int32()), ("bytes", pa.int64())])
 
 
-def source_state(root: Path) -> str:
-    """Return the SHA-256 over names and change times of the class folders: a file more or less in one shows."""
+def source_state(root: Place) -> str:
+    """Return the SHA-256 over names and change times of the class folders: a file more or less in one shows.
+
+    In a store folders have no times: there only a class more or less shows.
+    """
+    if not isinstance(root, Path):
+        names = sorted(name for name, is_file, _ in root.listing() if not is_file)
+        return hashlib.sha256(repr(names).encode()).hexdigest()
     with os.scandir(os.fsencode(root)) as entries:
         folders = sorted((entry.name, entry.stat().st_mtime_ns) for entry in entries if _is_folder(entry))
     return hashlib.sha256(repr(folders).encode()).hexdigest()
 
 
-def write_index(scanned: Scan, path: Path) -> None:
+def write_index(scanned: Scan, path: Place) -> None:
     """Write the index of a scan as an Arrow file that workers memory-map.
 
     Parameters
     ----------
     scanned : Scan
-    path : Path
+    path : Place
     """
-    file = AtomicFile(path)
+    file = atomic_file(path)
     try:
         with pa.OSFile(str(file.temporary), "wb") as sink, pa.ipc.new_file(sink, _SCHEMA) as writer:
             for start in range(0, len(scanned), _BATCH):

@@ -19,7 +19,7 @@ from cutmix_gen.plan import Plan
 from cutmix_gen.recipe import parse_recipe
 from cutmix_gen.records import NO_BOX, Problem, Rows, ShardRecord, Size
 from cutmix_gen.shards import shard_format
-from cutmix_gen.storage import sha256
+from cutmix_gen.storage import Place, local_copy, parse_place, sha256
 
 _TOLERANCE = 1e-6
 """How far a float32 share may be from the exact one: the spacing of float32 near 1 is 1.2e-7."""
@@ -46,7 +46,7 @@ class _Checked:
     problems: list[Problem]
 
 
-def verify(output: Path, *, deep: bool = False, jobs: int | None = None) -> Verification:
+def verify(output: Place, *, deep: bool = False, jobs: int | None = None) -> Verification:
     """Check every shard of a set.
 
     Each shard is there, has the bytes and the samples that its record says, follows the schema, and the label of
@@ -54,7 +54,7 @@ def verify(output: Path, *, deep: bool = False, jobs: int | None = None) -> Veri
 
     Parameters
     ----------
-    output : Path
+    output : Place
     deep : bool
         Decode every image too.
     jobs : int
@@ -88,7 +88,7 @@ def _was_made(manifest: Manifest, run: RunInfo, shard: int, info: SetInfo) -> bo
     return manifest.record_path(shard).is_file() or file.is_file()
 
 
-def _check_shard(output: Path, deep: bool, shard: int) -> _Checked:
+def _check_shard(output: Place, deep: bool, shard: int) -> _Checked:
     manifest = Manifest(output)
     try:
         record = manifest.read_record(shard)
@@ -97,10 +97,27 @@ def _check_shard(output: Path, deep: bool, shard: int) -> _Checked:
         return _Checked(0, [Problem(where, "", "the commit record of this shard is gone")])
     except SetError as error:
         return _Checked(0, [Problem(f".cutmix_gen/shards/{shard:06d}.json", "", str(error))])
-    problem = _file_problem(output / record.file, record)
+    file = output / record.file
+    problem = _size_problem(file, record)
     if problem:
         return _Checked(0, [Problem(record.file, "", problem)])
-    checker = _Checker(output, record, deep)
+    with local_copy(file) as path:
+        return _check_file(output, path, record, deep)
+
+
+def _size_problem(file: Place, record: ShardRecord) -> str:
+    try:
+        size = file.stat().st_size
+    except FileNotFoundError:
+        return "the file is missing"
+    return "" if size == record.bytes else f"the file has {size:,} bytes, its record says {record.bytes:,}"
+
+
+def _check_file(output: Place, path: Path, record: ShardRecord, deep: bool) -> _Checked:
+    if sha256(path) != record.sha256:
+        problem = "the file's SHA-256 is not the one on record: its content was changed or damaged"
+        return _Checked(0, [Problem(record.file, "", problem)])
+    checker = _Checker(output, path, record, deep)
     try:
         problems = list(checker.problems())
     except SetError as error:
@@ -108,26 +125,16 @@ def _check_shard(output: Path, deep: bool, shard: int) -> _Checked:
     return _Checked(checker.samples, problems)
 
 
-def _file_problem(path: Path, record: ShardRecord) -> str:
-    if not path.is_file():
-        return "the file is missing"
-    if path.stat().st_size != record.bytes:
-        return f"the file has {path.stat().st_size:,} bytes, its record says {record.bytes:,}"
-    if sha256(path) != record.sha256:
-        return "the file's SHA-256 is not the one on record: its content was changed or damaged"
-    return ""
-
-
 class _Checker:
     """Reads one shard and checks each sample of it."""
 
-    def __init__(self, output: Path, record: ShardRecord, deep: bool) -> None:
+    def __init__(self, output: Place, path: Path, record: ShardRecord, deep: bool) -> None:
         self.samples = 0
-        self._path = output / record.file
+        self._path = path
         self._record = record
         self._deep = deep
         self._set, self._run = Manifest(output).read_set(), Manifest(output).read_run(record.run)
-        self._config = GenerateConfig(source=Path(self._run.source), output=output, **self._run.config)
+        self._config = GenerateConfig(source=parse_place(self._run.source), output=output, **self._run.config)
         plan = Plan(self._config, self._run.num_images, self._run.number, self._run.first_shard)
         self._codec = make_codec("pillow")
         self._task, self._spec = plan.locate(record.shard)

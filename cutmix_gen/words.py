@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import fields
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from cutmix_gen.masks import STRATEGIES
@@ -13,6 +12,7 @@ if TYPE_CHECKING:
     from cutmix_gen.describe import Description
     from cutmix_gen.estimate import Estimate
     from cutmix_gen.records import Report, Skip
+    from cutmix_gen.storage import Place
     from cutmix_gen.verify import Verification
 
 _SHOWN_SKIPS = 5
@@ -33,7 +33,7 @@ def _value_text(value: object) -> str:
     return str(value).lower() if isinstance(value, bool) else f"{value:g}" if isinstance(value, float) else str(value)
 
 
-def report_lines(report: Report, output: Path) -> Iterator[str]:
+def report_lines(report: Report, output: Place) -> Iterator[str]:
     """Return what a call of `generate` did."""
     if not report.new_shards and report.complete:
         yield f"All is done: {output} has the {_count(report.samples, 'sample')} of this run already."
@@ -86,7 +86,7 @@ def estimate_lines(expected: Estimate) -> Iterator[str]:
     )
 
 
-def description_lines(description: Description, output: Path) -> Iterator[str]:
+def description_lines(description: Description, output: Place) -> Iterator[str]:
     """Return what is in a set."""
     samples = description.samples
     yield (str(output))

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import click
 
 from cutmix_gen.cli.options import OUT
 from cutmix_gen.errors import CutMixGenError
+from cutmix_gen.storage import Place
 
 
 @click.command("finalize")
 @OUT
-def command(output: Path) -> None:
+def command(output: Place) -> None:
     """Close a set that was made in slices: write its card, or say which shards are missing.
 
     \b

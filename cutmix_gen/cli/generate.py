@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import sys
 from dataclasses import asdict
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from cutmix_gen.cli.options import KEEP_LINES, OUT, SRC, config_options, json_option, print_json, say
 from cutmix_gen.config import GenerateConfig
+from cutmix_gen.storage import Place
 from cutmix_gen.words import estimate_lines, report_lines, strategy_lines
 
 if TYPE_CHECKING:
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 @config_options
 @click.option("--dry-run", is_flag=True, help="Say what it will take, from a timed sample, and write nothing.")
 @json_option
-def command(source: Path, output: Path, dry_run: bool, as_json: bool, **options: Any) -> None:
+def command(source: Place, output: Place, dry_run: bool, as_json: bool, **options: Any) -> None:
     """Make a set from the images in SRC, or go on where an earlier call stopped.
 
     The sub-folders of SRC are the classes. OUT gets the original images and the mixed ones in shards, with a

@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 from dataclasses import asdict
-from pathlib import Path
 
 import click
 
 from cutmix_gen.cli.options import OUT, json_option, print_json, say
+from cutmix_gen.storage import Place
 from cutmix_gen.words import description_lines
 
 
 @click.command("info")
 @OUT
 @json_option
-def command(output: Path, as_json: bool) -> None:
+def command(output: Place, as_json: bool) -> None:
     """Say what is in a set.
 
     \b

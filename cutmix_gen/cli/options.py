@@ -5,12 +5,12 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterable
 from dataclasses import Field, fields
-from pathlib import Path
 from typing import Any, TextIO, TypeVar
 
 import click
 
 from cutmix_gen.config import GenerateConfig
+from cutmix_gen.storage import parse_place
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
@@ -20,8 +20,11 @@ FOUND_WRONG = 3
 KEEP_LINES = "\b\n"
 """What tells click to leave the lines of a paragraph as they are."""
 
-SRC = click.argument("source", metavar="SRC", type=click.Path(path_type=Path))
-OUT = click.argument("output", metavar="OUT", type=click.Path(path_type=Path))
+PLACE = parse_place
+"""Type of an argument that is a folder or a URI."""
+
+SRC = click.argument("source", metavar="SRC", type=PLACE)
+OUT = click.argument("output", metavar="OUT", type=PLACE)
 
 
 def config_options(command: Command) -> Command:

@@ -6,15 +6,16 @@ from pathlib import Path
 
 import click
 
-from cutmix_gen.cli.options import say
+from cutmix_gen.cli.options import PLACE, say
+from cutmix_gen.storage import Place
 from cutmix_gen.words import strategy_lines
 
 
 @click.command("strategies")
-@click.argument("source", metavar="[SRC]", required=False, type=click.Path(path_type=Path))
+@click.argument("source", metavar="[SRC]", required=False, type=PLACE)
 @click.option("-o", "--output", metavar="FILE", type=click.Path(path_type=Path), help="Draw examples from SRC.")
 @click.option("--seed", default=0, metavar="INT", show_default=True, help="Of the choice of images.")
-def command(source: Path | None, output: Path | None, seed: int) -> None:
+def command(source: Place | None, output: Path | None, seed: int) -> None:
     """List the ways of mixing with their options, or draw a row of examples for each.
 
     \b

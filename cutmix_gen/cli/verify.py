@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import sys
 from dataclasses import asdict
-from pathlib import Path
 
 import click
 
 from cutmix_gen.cli.options import FOUND_WRONG, OUT, json_option, print_json, say
+from cutmix_gen.storage import Place
 from cutmix_gen.words import verification_lines
 
 
@@ -17,7 +17,7 @@ from cutmix_gen.words import verification_lines
 @click.option("--deep", is_flag=True, help="Decode every image too.")
 @click.option("-j", "--jobs", type=click.IntRange(1), metavar="INT", help="Processes.  [default: usable cores]")
 @json_option
-def command(output: Path, deep: bool, jobs: int | None, as_json: bool) -> None:
+def command(output: Place, deep: bool, jobs: int | None, as_json: bool) -> None:
     """Check the shards of a set against their records, and every label against the law.
 
     Ends with code 3 and a line for each problem if something is wrong.

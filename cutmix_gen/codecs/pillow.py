@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from io import BytesIO
-from typing import Any, ClassVar, NamedTuple
+from typing import Any, BinaryIO, ClassVar, NamedTuple
 
 import numpy as np
 from PIL import Image, ImageFile, UnidentifiedImageError
@@ -133,7 +133,7 @@ def _raw_mode(image: Image.Image) -> str:
     return str(args[0] if isinstance(args, tuple) else args)
 
 
-def peek(path: bytes) -> Header:
-    """Read the header of an image file."""
-    with Image.open(path, formats=FORMATS) as image:
+def peek(file: bytes | BinaryIO) -> Header:
+    """Read the header of an image file: a path, or an open file."""
+    with Image.open(file, formats=FORMATS) as image:
         return Header(_format(image), image.mode, Size(*image.size))

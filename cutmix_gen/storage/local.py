@@ -1,9 +1,8 @@
-"""The one seam to files: everything that is read or written goes through here."""
+"""Files of this machine that appear whole or never."""
 
 from __future__ import annotations
 
 import fcntl
-import hashlib
 import itertools
 import os
 import socket
@@ -12,44 +11,6 @@ from pathlib import Path
 
 _TEMPORARY = ".cutmix-gen.tmp"
 _numbers = itertools.count()
-
-
-def path_text(path: bytes) -> str:
-    r"""Return a path as text that any file format can carry, and that `path_bytes` turns back.
-
-    Valid UTF-8 without a backslash stays as it is. In other names a byte that is no UTF-8 becomes `\xNN` and a
-    backslash is doubled.
-
-    >>> path_text(b"cats/tom.jpg")
-    'cats/tom.jpg'
-    >>> path_bytes(path_text(b"cats/\xff.jpg"))
-    b'cats/\xff.jpg'
-    """
-    return path.replace(b"\\", b"\\\\").decode("utf-8", "backslashreplace")
-
-
-def path_bytes(text: str) -> bytes:
-    """Return the path that `path_text` made a text of."""
-    if "\\" not in text:
-        return text.encode()
-    parts = text.split("\\\\")
-    return b"\\".join(_unescape(part) for part in parts)
-
-
-def _unescape(text: str) -> bytes:
-    first, *rest = text.split("\\x")
-    return first.encode() + b"".join(bytes([int(part[:2], 16)]) + part[2:].encode() for part in rest)
-
-
-def source_path(root: Path | bytes, path: bytes) -> bytes:
-    """Return where a source lies; its name may be no text, which `pathlib` cannot carry."""
-    return os.path.join(os.fsencode(root), path)  # noqa: PTH118
-
-
-def read_source(root: Path, path: str) -> bytes:
-    """Return the bytes of the source image at a path as `path_text` writes it, below root."""
-    with open(source_path(root, path_bytes(path)), "rb") as file:  # noqa: PTH123
-        return file.read()
 
 
 class AtomicFile:
@@ -113,26 +74,6 @@ def _locked(path: Path) -> int | None:
         os.close(handle)
 
 
-def put_bytes(path: Path, data: bytes) -> None:
-    """Write a small file so that it is there whole or not at all."""
-    file = AtomicFile(path)
-    try:
-        file.temporary.write_bytes(data)
-        file.commit()
-    finally:
-        file.discard()
-
-
-def put_new(path: Path, data: bytes) -> bool:
-    """Write a small file whole, unless one is there already; tell whether it was written."""
-    file = AtomicFile(path)
-    try:
-        file.temporary.write_bytes(data)
-        return file.commit_new()
-    finally:
-        file.discard()
-
-
 def _flush(path: Path) -> None:
     handle = os.open(path, os.O_RDONLY)
     try:
@@ -141,7 +82,7 @@ def _flush(path: Path) -> None:
         os.close(handle)
 
 
-def remove_leftovers(folder: Path) -> None:
+def remove_local_leftovers(folder: Path) -> None:
     """Remove the temporary files in a folder that no living process is writing, on this machine or another."""
     for path in folder.glob(f".*{_TEMPORARY}"):
         try:
@@ -155,9 +96,3 @@ def remove_leftovers(folder: Path) -> None:
             continue  # its owner is at work, or there are no locks here to tell
         finally:
             os.close(handle)
-
-
-def sha256(path: Path) -> str:
-    """Return the SHA-256 of a file in hexadecimal."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -1,0 +1,159 @@
+"""The one seam to files: everything that is read or written goes through here.
+
+A place (`Place`) is a local path or a URI of a store. What is made is made in a local file first (`atomic_file`):
+beside its final place, to which it is renamed, or in a temporary folder, from which it is sent in one piece.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TypeVar
+
+from cutmix_gen.errors import StorageError
+from cutmix_gen.storage.local import AtomicFile, remove_local_leftovers
+from cutmix_gen.storage.names import path_bytes, path_text
+from cutmix_gen.storage.places import Place, is_local, parse_place
+
+__all__ = [
+    "AtomicFile",
+    "Place",
+    "atomic_file",
+    "cached",
+    "is_local",
+    "local_copy",
+    "parse_place",
+    "path_bytes",
+    "path_text",
+    "put_bytes",
+    "put_new",
+    "read_ahead",
+    "read_source",
+    "remove_leftovers",
+    "sha256",
+    "source_path",
+]
+
+Item = TypeVar("Item")
+Result = TypeVar("Result")
+
+
+def source_path(root: Path | bytes, path: bytes) -> bytes:
+    """Return where a local source lies; its name may be no text, which `pathlib` cannot carry."""
+    return os.path.join(os.fsencode(root), path)  # noqa: PTH118
+
+
+def read_source(root: Place, path: str) -> bytes:
+    """Return the bytes of the source image at a path as `path_text` writes it, below root."""
+    if not isinstance(root, Path):
+        return (root / os.fsdecode(path_bytes(path))).read_bytes()
+    with open(source_path(root, path_bytes(path)), "rb") as file:  # noqa: PTH123
+        return file.read()
+
+
+def read_ahead(read: Callable[[Item], Result], items: Sequence[Item], root: Place) -> Iterator[Result]:
+    """Call a function that reads for each item, and give what it returns in their order.
+
+    In a store, some objects are read before they are asked for: the reading goes on beside the work. A local file is
+    read when its turn comes.
+    """
+    if is_local(root):
+        yield from map(read, items)
+        return
+    from cutmix_gen.storage.ahead import in_threads  # noqa: PLC0415  local runs need none of it
+
+    yield from in_threads(read, items)
+
+
+def atomic_file(where: Place) -> AtomicFile:
+    """Begin a file that appears at a place whole or never; see `AtomicFile`."""
+    if isinstance(where, Path):
+        return AtomicFile(where)
+    from cutmix_gen.storage.sending import SentFile  # noqa: PLC0415  local runs need none of it
+
+    return SentFile(where, _scratch())
+
+
+def put_bytes(where: Place, data: bytes) -> None:
+    """Write a small file so that it is there whole or not at all."""
+    file = atomic_file(where)
+    try:
+        file.temporary.write_bytes(data)
+        file.commit()
+    finally:
+        file.discard()
+
+
+def put_new(where: Place, data: bytes) -> bool:
+    """Write a small file whole, unless one is there already; tell whether it was written.
+
+    Of several processes on one file system exactly one succeeds. Stores give no such promise through `pyarrow.fs`: of
+    processes that look in the same instant the last one stays, so that the caller had better read what is there.
+    """
+    file = atomic_file(where)
+    try:
+        file.temporary.write_bytes(data)
+        return file.commit_new()
+    finally:
+        file.discard()
+
+
+def sha256(path: Path) -> str:
+    """Return the SHA-256 of a local file in hexadecimal."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+@contextmanager
+def local_copy(where: Place) -> Iterator[Path]:
+    """Give a local file of a place's content: the file itself, or a copy for as long as it is needed."""
+    if isinstance(where, Path):
+        yield where
+        return
+    copy = AtomicFile(_scratch() / where.name)
+    try:
+        where.fetch(copy.temporary)
+        yield copy.temporary
+    finally:
+        copy.discard()
+
+
+def cached(where: Place, key: str) -> Path:
+    """Return a local file of a place's content that all processes of this machine share and that stays.
+
+    Parameters
+    ----------
+    where : Place
+    key : str
+        What tells this content from any other.
+    """
+    if isinstance(where, Path):
+        return where
+    path = _scratch() / f"{key}-{where.name}"
+    if not path.exists():
+        copy = AtomicFile(path)
+        try:
+            where.fetch(copy.temporary)
+            copy.commit()
+        finally:
+            copy.discard()
+    return path
+
+
+def remove_leftovers(folder: Place) -> None:
+    """Remove the temporary files that no living process is writing: in a folder, or those on their way to a store."""
+    remove_local_leftovers(folder if isinstance(folder, Path) else _scratch())
+
+
+def _scratch() -> Path:
+    """Return the folder of this user in which files are made that are sent to stores; `TMPDIR` moves it."""
+    import tempfile  # noqa: PLC0415  see atomic_file
+
+    folder = Path(tempfile.gettempdir()) / f"cutmix-gen-{os.getuid()}"
+    folder.mkdir(mode=0o700, exist_ok=True)
+    if folder.stat().st_uid != os.getuid():
+        raise StorageError(f"{folder} belongs to another user. Give another temporary folder: TMPDIR=...")
+    return folder
