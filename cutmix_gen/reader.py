@@ -17,6 +17,7 @@ from typing import Any, NamedTuple, SupportsIndex
 import numpy as np
 import numpy.typing as npt
 
+from cutmix_gen import storage
 from cutmix_gen.codecs import best_codec, make_codec
 from cutmix_gen.codecs.base import Codec
 from cutmix_gen.config import GenerateConfig
@@ -67,13 +68,13 @@ class Position(NamedTuple):
     """Of the base, in the order of the run."""
 
 
-def open_dataset(output: str | os.PathLike[str], transform: Callable[[Sample], Any] | None = None) -> Dataset:
+def open_dataset(output: str | storage.Place, transform: Callable[[Sample], Any] | None = None) -> Dataset:
     """Open a set, or as much of it as is there already, for reading at random.
 
     Parameters
     ----------
     output : path
-        The folder of the set.
+        The folder of the set, or its URI: then a shard is fetched whole to the temporary folder (`TMPDIR`), once.
     transform : callable, optional
         What `dataset[i]` gives, made from the sample: for loaders that put samples together themselves, e.g.
         `lambda sample: (sample.image, sample.soft_label)`. Under "spawn" it has to be a function of a module.
@@ -83,7 +84,7 @@ def open_dataset(output: str | os.PathLike[str], transform: Callable[[Sample], A
     SetError
         If there is no set.
     """
-    root = Path(output)
+    root = storage.parse_place(output)
     manifest = Manifest(root)
     info = manifest.read_set()
     return Dataset(root, info, _ShardTable.of(manifest.heads()), transform)
@@ -130,7 +131,7 @@ class Dataset:
     """
 
     def __init__(
-        self, root: Path, info: SetInfo, table: _ShardTable, transform: Callable[[Sample], Any] | None
+        self, root: storage.Place, info: SetInfo, table: _ShardTable, transform: Callable[[Sample], Any] | None
     ) -> None:
         self.root = root
         self.info = info
@@ -300,13 +301,13 @@ class _Shard:
 class _Files:
     """What a process has open of a set. Another process that gets it, by whatever way, begins with nothing open."""
 
-    def __init__(self, root: Path, info: SetInfo) -> None:
+    def __init__(self, root: storage.Place, info: SetInfo) -> None:
         self._root = root
         self._info = info
         self._format = shard_format(info.shard_format)
         self._begin()
 
-    def __reduce__(self) -> tuple[type[_Files], tuple[Path, SetInfo]]:
+    def __reduce__(self) -> tuple[type[_Files], tuple[storage.Place, SetInfo]]:
         return _Files, (self._root, self._info)
 
     def _begin(self) -> None:
@@ -359,7 +360,7 @@ class _Files:
         with self._mine():
             if run not in self._plans:
                 info = Manifest(self._root).read_run(run)
-                config = GenerateConfig(source=Path(info.source), output=self._root, **info.config)
+                config = GenerateConfig(source=storage.parse_place(info.source), output=self._root, **info.config)
                 self._plans[run] = Plan(config, info.num_images, run, info.first_shard)
             return self._plans[run]
 
@@ -379,10 +380,16 @@ class _Files:
             raise SetError(f"The image of {row.key} cannot be decoded: {type(error).__name__}: {error}") from error
         return pixels if pixels.flags.writeable else pixels.copy()
 
+    def _file(self, head: ShardHead) -> Path:
+        file = self._root / head.file
+        if isinstance(file, Path):
+            return file
+        return storage.cached(file, Manifest(self._root).read_record(head.shard).sha256)
+
     def _shard(self, head: ShardHead) -> _Shard:
         shard = self._shards.get(head.shard)
         if shard is None:
-            shard = _Shard(self._format.open_reader(self._root / head.file, self._info.schema))
+            shard = _Shard(self._format.open_reader(self._file(head), self._info.schema))
             self._shards[head.shard] = shard
             if len(self._shards) > _OPEN:
                 self._shards.popitem(last=False)  # closed when the last thread that reads from it lets go
