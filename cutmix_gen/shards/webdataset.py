@@ -261,10 +261,8 @@ def json_fields(rows: Rows) -> list[str]:
 def _rows_json(numbers: npt.NDArray[Any]) -> list[str]:
     """Return each row of an array of finite numbers as JSON: all of them written at once, then cut apart."""
     opening, closing = "[" * (numbers.ndim - 1), "]" * (numbers.ndim - 1)
-    texts = str(numbers.tolist()).replace(" ", "")[1:-1].split(f"{closing},{opening}")
-    # What was cut away comes back; the first and the last row have it on one side.
-    texts[0], texts[-1] = texts[0].removeprefix(opening), texts[-1].removesuffix(closing)
-    return [f"{opening}{text}{closing}" for text in texts]
+    text = str(numbers.tolist()).replace(" ", "")[len(opening) + 1 : -len(closing) - 1]
+    return [f"{opening}{row}{closing}" for row in text.split(f"{closing},{opening}")]
 
 
 def _samples(path: Path) -> Iterator[dict[str, bytes]]:
