@@ -6,11 +6,9 @@ Fair because the DataLoader's two workers do everything but the writing: they de
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable
 from functools import partial
 from io import BytesIO
-from types import ModuleType
 from typing import Any
 
 import torch
@@ -19,31 +17,13 @@ from torch.utils.data import DataLoader, default_collate
 from webdataset import ShardWriter
 
 from tests.benchmarks.job import PNG_LEVEL, PROCESSES, QUALITY, SHARD, Job, answer
+from tests.benchmarks.peers.torchvision_import import import_torchvision
 
-_BATCH = 64
-
-
-def _import_torchvision() -> ModuleType:
-    """Import torchvision, beside a build of torch for which its compiled part was not made too.
-
-    Transforms need none of that part; they only name two of its operators on import.
-    """
-    try:
-        import torchvision  # noqa: PLC0415  tried once more below
-    except RuntimeError:
-        for name in [name for name in sys.modules if name.partition(".")[0] == "torchvision"]:
-            del sys.modules[name]
-        _import_torchvision.library = torch.library.Library("torchvision", "DEF")  # type: ignore[attr-defined]
-        for name in ("nms", "qnms"):
-            signature = f"{name}(Tensor dets, Tensor scores, float iou_threshold) -> Tensor"
-            _import_torchvision.library.define(signature)  # type: ignore[attr-defined]
-        import torchvision  # noqa: PLC0415  with the operators there
-    return torchvision
-
-
-_import_torchvision()
+import_torchvision()
 from torchvision.datasets import ImageFolder  # noqa: E402  after the import that may need help
 from torchvision.transforms import v2  # noqa: E402  after the import that may need help
+
+_BATCH = 64
 
 
 def work(job: Job) -> int:
@@ -88,10 +68,11 @@ def _make_batch(job: Job, mix: Callable[..., Any], batch: list[Any]) -> list[tup
     """Mix a batch and encode it, in a worker."""
     images, labels = mix(*default_collate(batch))
     pixels = images.permute(0, 2, 3, 1).numpy()
-    return [(_encode(job, image), label) for image, label in zip(pixels, labels.tolist(), strict=True)]
+    return [(encode(job, image), label) for image, label in zip(pixels, labels.tolist(), strict=True)]
 
 
-def _encode(job: Job, pixels: Any) -> bytes:
+def encode(job: Job, pixels: Any) -> bytes:
+    """Return an image file."""
     buffer = BytesIO()
     if job.image_format == "jpeg":
         Image.fromarray(pixels).save(buffer, "JPEG", quality=QUALITY, subsampling=0)
