@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections import defaultdict
+from itertools import groupby
 from pathlib import Path
 
 from cutmix_gen.config import GenerateConfig
+from cutmix_gen.croissant import croissant_text
 from cutmix_gen.manifest import Manifest, RunInfo, SetInfo
 from cutmix_gen.records import ShardRecord
 from cutmix_gen.storage import parse_place, put_bytes
@@ -13,24 +15,24 @@ from cutmix_gen.version import __version__
 
 
 def write_card(manifest: Manifest) -> None:
-    """Write the card of a set from its records."""
+    """Write the card of a set from its records, and the same facts for machines."""
     info, runs, records = manifest.read_set(), manifest.runs(), list(manifest.records())
-    put_bytes(manifest.root / "README.md", card_text(info, runs, records).encode())
+    license_name = manifest.read_license()
+    put_bytes(manifest.root / "README.md", card_text(info, runs, records, license_name).encode())
+    splits = list(_by_split(runs, records))
+    put_bytes(manifest.root / "croissant.json", croissant_text(info, records, splits, license_name).encode())
 
 
-def card_text(info: SetInfo, runs: list[RunInfo], records: list[ShardRecord]) -> str:
+def card_text(info: SetInfo, runs: list[RunInfo], records: list[ShardRecord], license_name: str = "") -> str:
     """Return the card: YAML that names the files, splits and features, and a short text for people."""
-    split_of = {run.number: str(run.config["split"]) for run in runs}
-    splits: dict[str, list[ShardRecord]] = defaultdict(list)
-    for record in records:
-        splits[split_of[record.run]].append(record)
     originals = sum(record.samples for record in records if record.kind == "original")
     mixed = sum(record.samples for record in records if record.kind == "cutmix")
     planned = sum(run.shards for run in runs)
     unfinished = (
         "" if len(records) == planned else f"\n\n**Unfinished:** {planned - len(records)} shards are still to be made."
     )
-    head = ["---", *_yaml(info, splits, planned), "---"]
+    license_line = [f"license: {_quoted(license_name)}"] if license_name else []
+    head = ["---", *license_line, *_yaml(info, runs, records), "---"]
     strategies = sorted({name for record in records if record.kind == "cutmix" for name in record.strategies})
     body = f"""
 # A training set with CutMix samples
@@ -63,16 +65,47 @@ def _run_text(run: RunInfo) -> str:
     return f"- run {run.number}, of {run.num_images:,} source images: `{config.chosen_options()}`"
 
 
-def _yaml(info: SetInfo, splits: dict[str, list[ShardRecord]], planned: int) -> list[str]:
+def _by_split(runs: list[RunInfo], records: list[ShardRecord]) -> dict[str, list[ShardRecord]]:
+    split_of = {run.number: str(run.config["split"]) for run in runs}
+    splits: dict[str, list[ShardRecord]] = defaultdict(list)
+    for record in records:
+        splits[split_of[record.run]].append(record)
+    return splits
+
+
+def _yaml(info: SetInfo, runs: list[RunInfo], records: list[ShardRecord]) -> list[str]:
     """Return the lines of the YAML block; texts are quoted, whatever they hold."""
-    lines = ["configs:", "- config_name: default", "  data_files:"]
-    for split in splits:
-        lines += [f"  - split: {_quoted(split)}", f'    path: "data/{split}-*.{info.shard_extension}"']
-    lines += ["dataset_info:", "  features:"]
-    lines += _webdataset_features(info) if info.shard_format == "webdataset" else _parquet_features(info)
-    if sum(map(len, splits.values())) < planned:
-        return lines  # readers compare the counts with what they find, and more is being made
-    lines.append("  splits:")
+    configs = {"default": _by_split(runs, records)}
+    for config, kind in (("original_only", "original"), ("cutmix_only", "cutmix")):
+        chosen = [record for record in records if record.kind == kind]
+        if 0 < len(chosen) < len(records):
+            configs[config] = _by_split(runs, chosen)
+    is_complete = len(records) == sum(run.shards for run in runs)
+    features = _webdataset_features(info) if info.shard_format == "webdataset" else _parquet_features(info)
+    lines = ["configs:"]
+    for config, splits in configs.items():
+        lines += [f"- config_name: {config}", "  data_files:"]
+        for split, of_split in splits.items():
+            lines += [f"  - split: {_quoted(split)}", *_paths(info, split, of_split, everything=config == "default")]
+    lines.append("dataset_info:")
+    for config, splits in configs.items():
+        lines.append(f"- config_name: {config}")
+        # The features are said once, however many classes there are.
+        lines += ["  features: &features", *features] if config == "default" else ["  features: *features"]
+        if is_complete:  # otherwise readers would compare the counts with what they find, and more is being made
+            lines += _counts(splits)
+    return lines
+
+
+def _paths(info: SetInfo, split: str, records: list[ShardRecord], *, everything: bool) -> list[str]:
+    if everything:
+        return [f'    path: "data/{split}-*.{info.shard_extension}"']
+    patterns = number_patterns(sorted(record.shard for record in records))
+    return ["    path:", *(f'    - "data/{split}-{pattern}.{info.shard_extension}"' for pattern in patterns)]
+
+
+def _counts(splits: dict[str, list[ShardRecord]]) -> list[str]:
+    lines = ["  splits:"]
     for split, records in splits.items():
         lines += [
             f"  - name: {_quoted(split)}",
@@ -80,6 +113,42 @@ def _yaml(info: SetInfo, splits: dict[str, list[ShardRecord]], planned: int) -> 
             f"    num_examples: {sum(record.samples for record in records)}",
         ]
     return lines
+
+
+def number_patterns(numbers: list[int]) -> list[str]:
+    """Return file name patterns for ascending shard numbers: a few, however many numbers there are in a row.
+
+    >>> number_patterns([*range(8, 120), 200])
+    ['00000[8-9]', '0000[1-9][0-9]', '0001[0-1][0-9]', '000200']
+    """
+    patterns: list[str] = []
+    for _, group in groupby(enumerate(numbers), key=lambda each: each[1] - each[0]):
+        row = [number for _, number in group]
+        first, last = row[0], row[-1]
+        while first <= last:
+            text = f"{first:06d}"
+            stop = min(last, 10 ** len(text) - 1)  # numbers of more digits have names of more digits
+            patterns += _cover(text, str(stop).zfill(len(text)))
+            first = stop + 1
+    return patterns
+
+
+def _cover(first: str, last: str) -> list[str]:
+    """Return patterns for all numbers of so many digits from the first to the last."""
+    rest = len(first) - 1
+    if first == last:
+        return [first]
+    if first[0] == last[0]:
+        return [first[0] + pattern for pattern in _cover(first[1:], last[1:])]
+    low, high, begin, end = int(first[0]), int(last[0]), [], []
+    if first[1:] != "0" * rest:
+        begin = [first[0] + pattern for pattern in _cover(first[1:], "9" * rest)]
+        low += 1
+    if last[1:] != "9" * rest:
+        end = [last[0] + pattern for pattern in _cover("0" * rest, last[1:])]
+        high -= 1
+    middle = [(f"[{low}-{high}]" if low < high else str(low)) + "[0-9]" * rest] if low <= high else []
+    return [*begin, *middle, *end]
 
 
 def _quoted(text: str) -> str:

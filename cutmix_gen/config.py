@@ -129,6 +129,15 @@ class GenerateConfig:
         choices=(_AUTO, "always", "never"),
     )
     split: str = _option("train", "Name of the split in file names and card.", metavar="NAME")
+    license: str = _option(
+        "", "Licence of the images, for the dataset card, e.g. cc-by-4.0.", metavar="NAME", identity=False
+    )
+    sidecars: bool = _option(
+        False,
+        "Write a list of the shards with their counts too, and index files for DALI beside tar shards.",
+        flag="--sidecars",
+        identity=False,
+    )
     shard_size: int = _option(
         1000, "Samples a shard at most; a small set is cut finer so that every core has work.", metavar="INT"
     )
@@ -226,6 +235,9 @@ class GenerateConfig:
                 f"--split must be a name of letters, digits and '_', with single dots between them, and not 'all', "
                 f"but it is '{self.split}'. It becomes part of file names, e.g. train."
             )
+
+        if self.license and (not self.license.isprintable() or not self.license.strip()):
+            raise UsageError(f"--license must be a name on one line, e.g. cc-by-4.0, but it is {self.license!r}.")
 
     def _check_bounds(self) -> None:
         for name, low, high, example in (

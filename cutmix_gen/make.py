@@ -15,6 +15,7 @@ from cutmix_gen.manifest import Manifest
 from cutmix_gen.plan import Run
 from cutmix_gen.produce import produce_in
 from cutmix_gen.records import Report, ShardRecord
+from cutmix_gen.sidecars import has_sidecars, write_sidecars
 from cutmix_gen.storage import Place
 from cutmix_gen.tally import Tally
 
@@ -55,6 +56,8 @@ def generate(config: GenerateConfig, progress: Progress | None = None) -> Report
     """
     started = time.monotonic()
     run = begin(config)
+    if config.license:
+        run.manifest.write_license(config.license)
     all_of_it, new = Tally(len(run.set.classes)), Tally(len(run.set.classes))
     done = _committed(run, all_of_it)
     tasks = _remaining(run, done, config)
@@ -72,7 +75,7 @@ def generate(config: GenerateConfig, progress: Progress | None = None) -> Report
                     progress.add(record)
         _check_failures(all_of_it, allowed)
     complete = all_of_it.shards == run.info.shards or run.info.shards == len(_committed(run))
-    missing = finalize(config.output) if complete else []
+    missing = finalize(config.output, sidecars=config.sidecars) if complete else []
     return Report(
         samples=all_of_it.total,
         shards=all_of_it.shards,
@@ -90,8 +93,16 @@ def generate(config: GenerateConfig, progress: Progress | None = None) -> Report
     )
 
 
-def finalize(output: Place) -> list[int]:
-    """Close a set: write its card if every shard of every run is there.
+def finalize(output: Place, *, license_name: str = "", sidecars: bool = False) -> list[int]:
+    """Close a set: write its card and metadata if every shard of every run is there.
+
+    Parameters
+    ----------
+    output : Place
+    license_name : str
+        Of the images, for the card; by default what was given before.
+    sidecars : bool
+        Write a list of the shards and index files for DALI too; once written they are kept up to date.
 
     Returns
     -------
@@ -105,10 +116,14 @@ def finalize(output: Place) -> list[int]:
     """
     manifest = Manifest(output)
     manifest.read_set()
+    if license_name:
+        manifest.write_license(license_name)
     missing = [shard for shard in manifest.planned_shards() if manifest.record(shard) is None]
     if not missing:
         manifest.remove_leftovers()
         write_card(manifest)
+        if sidecars or has_sidecars(manifest):
+            write_sidecars(manifest)
     return missing
 
 

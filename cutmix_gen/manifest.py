@@ -20,9 +20,13 @@ T = TypeVar("T")
 FORMAT_VERSION = 1
 """Of everything under `.cutmix_gen`; a program that finds a higher one refuses to touch the set."""
 
+SIDECAR = "idx"
+"""Ending of the index files beside tar shards, without the dot."""
+
 _RECORD_NAME = re.compile(r"\d{6,}\.json")
 _RUN_NAME = re.compile(r"\d{4,}\.json")
 _SHARD_NAME = re.compile(r"[A-Za-z0-9_.]+-\d{6,}\.(parquet|tar)")
+_INDEX_NAME = re.compile(rf"[A-Za-z0-9_.]+-\d{{6,}}\.{SIDECAR}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,6 +168,8 @@ class Manifest:
 
     def commit(self, record: ShardRecord) -> None:
         """Write the commit record of a shard: from now on the shard exists."""
+        if record.file.endswith(".tar"):
+            self.sidecar_path(record).unlink(missing_ok=True)  # of a shard that was there before this one
         put_bytes(self.record_path(record.shard), json.dumps(asdict(record), separators=(",", ":")).encode() + b"\n")
 
     def record(self, shard: int) -> ShardRecord | None:
@@ -182,6 +188,19 @@ class Manifest:
         folder = self._home / "shards"
         for path in _numbered(folder, _RECORD_NAME):
             yield self.read_record(int(path.stem))
+
+    def sidecar_path(self, record: ShardRecord) -> Place:
+        """Return where the index file that DALI takes lies: beside the shard."""
+        return self.root / str(Path(record.file).with_suffix(f".{SIDECAR}"))
+
+    def read_license(self) -> str:
+        """Return the licence of the images, empty where none was given."""
+        path = self._home / "card.json"
+        return str(_read_json(path).get("license", "")) if path.is_file() else ""
+
+    def write_license(self, name: str) -> None:
+        """Keep the licence of the images for the card."""
+        put_bytes(self._home / "card.json", _pretty({"license": name}))
 
     def heads(self) -> Iterator[ShardHead]:
         """Read the first part of every valid commit record, in the order of the shards: ten times as fast as all."""
@@ -212,9 +231,15 @@ class Manifest:
         return record
 
     def stray_files(self) -> list[Place]:
-        """Return what lies in the set's data folder and is no shard of a run, temporary files aside."""
+        """Return what lies in the set's data folder and belongs to no shard of a run, temporary files aside."""
         extension = self.read_set().shard_extension
-        names = {Path(run.shard_file(shard, extension)).name for run in self.runs() for shard in run.planned_shards}
+        kinds = (extension, SIDECAR) if extension == "tar" else (extension,)
+        names = {
+            Path(run.shard_file(shard, kind)).name
+            for run in self.runs()
+            for shard in run.planned_shards
+            for kind in kinds
+        }
         folder = self.root / "data"
         files: list[Place] = sorted(folder.iterdir(), key=lambda path: path.name) if folder.is_dir() else []
         return [path for path in files if path.name not in names and not path.name.startswith(".")]
@@ -229,14 +254,19 @@ class Manifest:
 
         `dataset.json` goes last, so that a deletion that was cut short can be taken up again.
         """
-        shards = [path for path in (self.root / "data").glob("*") if _SHARD_NAME.fullmatch(path.name)]
+        shards = [
+            path
+            for path in (self.root / "data").glob("*")
+            if _SHARD_NAME.fullmatch(path.name) or _INDEX_NAME.fullmatch(path.name)
+        ]
         runs = self._home / "runs"
         for path in (
             *(self._home / "shards").glob("*.json"),
             *shards,
             *runs.glob("*.json"),
             *runs.glob("*.arrow"),
-            self.root / "README.md",
+            *(self.root / name for name in ("README.md", "croissant.json", "shards.json")),
+            self._home / "card.json",
             self._home / "dataset.json",
         ):
             path.unlink(missing_ok=True)

@@ -3,10 +3,13 @@ from __future__ import annotations
 import json
 import re
 from dataclasses import replace
+from fnmatch import fnmatchcase
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from cutmix_gen.card import card_text, write_card
+from cutmix_gen.card import card_text, number_patterns, write_card
 from cutmix_gen.manifest import FORMAT_VERSION, Manifest, RunInfo, SetInfo
 from cutmix_gen.records import LAM_BINS, ShardRecord
 from cutmix_gen.shards.parquet import arrow_schema
@@ -91,6 +94,10 @@ def parsed(lines, indent=0):
     if lines[0][indent:].startswith("- "):
         items = []
         while lines and lines[0].startswith(" " * indent + "- "):
+            if lines[0][indent + 2] == '"':
+                items.append(scalar(lines[0][indent + 2 :]))
+                lines = lines[1:]
+                continue
             item, lines = parsed([" " * (indent + 2) + lines[0][indent + 2 :], *lines[1:]], indent + 2)
             items.append(item)
         return items, lines
@@ -99,6 +106,8 @@ def parsed(lines, indent=0):
         key, value = re.fullmatch(r"([\w.]+|'\d+'):(?: (.+))?", lines[0][indent:]).groups()
         lines = lines[1:]
         assert key not in facts
+        if value == "&features":  # an anchor: what is below can be named again
+            value = None
         if value is None:
             below = depth(lines[0])
             assert below > indent or lines[0][indent:].startswith("- ")
@@ -115,7 +124,7 @@ def depth(line):
 def scalar(text):
     if text.startswith('"'):
         return double_quoted(text)
-    assert re.fullmatch(r"[a-z_0-9.]+", text), f"{text!r} should be quoted"
+    assert re.fullmatch(r"[a-z_0-9.]+|\*features", text), f"{text!r} should be quoted"
     return int(text) if text.isdigit() else text
 
 
@@ -129,6 +138,11 @@ def double_quoted(text):
     return json.loads(long)
 
 
+def info_of(facts, config="default"):
+    """Return what a card says of one configuration."""
+    return next(info for info in facts["dataset_info"] if info["config_name"] == config)
+
+
 def names_of(features, field):
     label = next(feature for feature in features if feature["name"] == field)
     return list(label["dtype"]["class_label"]["names"].values())
@@ -136,10 +150,11 @@ def names_of(features, field):
 
 def test_the_card_names_its_files_and_counts():
     facts = front_matter(card_text(set_of(), [run_of()], RECORDS))
-    assert facts["configs"] == [
-        {"config_name": "default", "data_files": [{"split": "train", "path": "data/train-*.parquet"}]}
-    ]
-    assert facts["dataset_info"]["splits"] == [{"name": "train", "num_bytes": 200, "num_examples": 3999}]
+    assert facts["configs"][0] == {
+        "config_name": "default",
+        "data_files": [{"split": "train", "path": "data/train-*.parquet"}],
+    }
+    assert info_of(facts)["splits"] == [{"name": "train", "num_bytes": 200, "num_examples": 3999}]
 
 
 def test_the_card_names_every_split():
@@ -149,7 +164,7 @@ def test_the_card_names_every_split():
     files = facts["configs"][0]["data_files"]
     assert [file["split"] for file in files] == ["train", "extra_1.b", "no"]
     assert [file["path"] for file in files] == [f"data/{name}-*.parquet" for name in ("train", "extra_1.b", "no")]
-    splits = facts["dataset_info"]["splits"]
+    splits = info_of(facts)["splits"]
     assert [(split["name"], split["num_bytes"], split["num_examples"]) for split in splits] == [
         ("train", 200, 3999),
         ("extra_1.b", 100, 2000),
@@ -160,7 +175,7 @@ def test_the_card_names_every_split():
 @pytest.mark.parametrize("dense", [True, False])
 def test_the_features_of_a_parquet_set_are_the_columns_of_its_shards(dense):
     info = set_of(dense_labels=dense)
-    features = front_matter(card_text(info, [run_of()], RECORDS))["dataset_info"]["features"]
+    features = info_of(front_matter(card_text(info, [run_of()], RECORDS)))["features"]
     assert [feature["name"] for feature in features] == arrow_schema(info.schema).names
     by_name = {feature["name"]: feature for feature in features}
     assert by_name["image"]["dtype"] == "image"
@@ -175,7 +190,7 @@ def test_the_features_of_a_webdataset_are_its_members(dense, image_format, exten
     info = set_of(shard_format="webdataset", dense_labels=dense, image_format=image_format)
     facts = front_matter(card_text(info, [run_of()], RECORDS))
     assert facts["configs"][0]["data_files"] == [{"split": "train", "path": "data/train-*.tar"}]
-    features = facts["dataset_info"]["features"]
+    features = info_of(facts)["features"]
     soft = ["soft.npy"] if dense else []
     assert [feature["name"] for feature in features] == [extension, "cls", *soft, "json", "__key__", "__url__"]
     fields = next(feature for feature in features if feature["name"] == "json")["struct"]
@@ -188,14 +203,14 @@ def test_the_features_of_a_webdataset_are_its_members(dense, image_format, exten
 def test_class_names_are_in_their_order(shard_format, field):
     classes = tuple(f"class {number}" for number in range(1200))
     card = card_text(set_of(shard_format=shard_format, classes=classes), [run_of()], RECORDS)
-    assert names_of(front_matter(card)["dataset_info"]["features"], field) == list(classes)
+    assert names_of(info_of(front_matter(card))["features"], field) == list(classes)
 
 
 @pytest.mark.parametrize("name", HOSTILE)
 @pytest.mark.parametrize(("shard_format", "field"), [("parquet", "label"), ("webdataset", "cls")])
 def test_any_class_name_survives(name, shard_format, field):
     card = card_text(set_of(shard_format=shard_format, classes=("first", name, "last")), [run_of()], RECORDS)
-    assert names_of(front_matter(card)["dataset_info"]["features"], field) == ["first", name, "last"]
+    assert names_of(info_of(front_matter(card))["features"], field) == ["first", name, "last"]
 
 
 def test_class_names_show_nowhere_but_in_the_yaml_block():
@@ -234,5 +249,67 @@ def test_the_card_is_written_from_the_records(tmp_path):
 
 def test_the_card_of_an_unfinished_set_has_no_counts_that_a_reader_would_miss():
     card = card_text(set_of(), [run_of(), run_of(2)], RECORDS)
-    assert "splits" not in front_matter(card)["dataset_info"]
+    assert "splits" not in info_of(front_matter(card))
     assert "2 shards are still to be made" in card
+
+
+def paths_of(card, config):
+    files = next(found for found in front_matter(card)["configs"] if found["config_name"] == config)["data_files"]
+    return {file["split"]: file["path"] for file in files}
+
+
+def test_originals_and_mixed_samples_are_configurations_of_their_own():
+    records = [*(record_of(shard) for shard in range(3)), *(record_of(3 + n, kind="cutmix") for n in range(9))]
+    card = card_text(set_of(), [run_of(shards=12)], records)
+    assert paths_of(card, "original_only") == {"train": ["data/train-00000[0-2].parquet"]}
+    assert paths_of(card, "cutmix_only") == {
+        "train": ["data/train-00000[3-9].parquet", "data/train-00001[0-1].parquet"]
+    }
+    counts = {name: info_of(front_matter(card), name)["splits"][0] for name in ("original_only", "cutmix_only")}
+    assert counts["original_only"] == {"name": "train", "num_bytes": 300, "num_examples": 6000}
+    assert counts["cutmix_only"] == {"name": "train", "num_bytes": 900, "num_examples": 18000}
+    assert info_of(front_matter(card), "cutmix_only")["features"] == "*features"
+
+
+def test_each_split_has_its_own_files_in_each_configuration():
+    runs = [run_of(1), run_of(2, "extra", 1)]
+    card = card_text(set_of(), runs, [*RECORDS, record_of(2, 2, kind="cutmix", split="extra")])
+    assert paths_of(card, "original_only") == {"train": ["data/train-000000.parquet"]}
+    assert paths_of(card, "cutmix_only") == {
+        "train": ["data/train-000001.parquet"],
+        "extra": ["data/extra-000002.parquet"],
+    }
+
+
+@pytest.mark.parametrize("kind", ["original", "cutmix"])
+def test_a_set_of_one_kind_has_one_configuration(kind):
+    card = card_text(set_of(), [run_of(shards=1)], [record_of(0, kind=kind)])
+    assert [config["config_name"] for config in front_matter(card)["configs"]] == ["default"]
+
+
+@given(st.lists(st.tuples(st.integers(0, 2_500_000), st.integers(1, 30_000)), min_size=1, max_size=3), st.data())
+def test_patterns_match_the_numbers_and_no_others(rows, data):
+    numbers = sorted({number for start, count in rows for number in range(start, start + count)})
+    patterns = number_patterns(numbers)
+    assert len(patterns) <= 24 * len(rows)
+    members = set(numbers)
+    tried = [numbers[0], numbers[-1], *data.draw(st.lists(st.sampled_from(numbers), max_size=5))]
+    near = {number + step for number in tried for step in (-1, 0, 1, 10, -10, 1000)}
+    for number in near | {0, 999_999, 1_000_000}:
+        name = f"{max(number, 0):06d}"
+        assert sum(fnmatchcase(name, pattern) for pattern in patterns) == (max(number, 0) in members)
+
+
+def test_the_licence_is_passed_on(tmp_path):
+    manifest = Manifest(tmp_path)
+    manifest.write_set(set_of())
+    manifest.add_run(run_of())
+    for record in RECORDS:
+        manifest.commit(record)
+    write_card(manifest)
+    assert "license" not in front_matter((tmp_path / "README.md").read_text())
+    assert "license" not in json.loads((tmp_path / "croissant.json").read_text())
+    manifest.write_license('cc-by-4.0 "or": later')
+    write_card(manifest)
+    assert front_matter((tmp_path / "README.md").read_text())["license"] == 'cc-by-4.0 "or": later'
+    assert json.loads((tmp_path / "croissant.json").read_text())["license"] == 'cc-by-4.0 "or": later'

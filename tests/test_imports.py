@@ -16,7 +16,7 @@ FLOORS = {
     0: "errors records storage version libraries",
     1: "masks pairing labels geometry mixing ownership recipe saliency permutation quotas tally codecs shards execute",
     2: "config source manifest draws images",
-    3: "plan card",
+    3: "plan card croissant sidecars",
     4: "begin resolution produce reader epochs verify describe cropping gallery grid report replay",
     5: "make estimate batch words",
     6: "cli __main__ __init__",

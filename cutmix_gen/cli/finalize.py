@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import click
 
-from cutmix_gen.cli.options import OUT
+from cutmix_gen.cli.options import OUT, card_options
 from cutmix_gen.errors import CutMixGenError
 from cutmix_gen.storage import Place
 
 
 @click.command("finalize")
 @OUT
-def command(output: Place) -> None:
+@card_options
+def command(output: Place, license_name: str, sidecars: bool) -> None:
     """Close a set that was made in slices: write its card, or say which shards are missing.
 
     \b
@@ -20,7 +21,7 @@ def command(output: Place) -> None:
     """
     from cutmix_gen.make import finalize as run_finalize  # noqa: PLC0415  each command imports what it needs
 
-    missing = run_finalize(output)
+    missing = run_finalize(output, license_name=license_name, sidecars=sidecars)
     if missing:
         first = ", ".join(f"{shard:06d}" for shard in missing[:10])
         raise CutMixGenError(

@@ -35,6 +35,13 @@ def config_options(command: Command) -> Command:
     return command
 
 
+def card_options(command: Command) -> Command:
+    """Add the options of `generate` that are about the files beside the shards, for whoever closes a set."""
+    named = {item.name: item.metadata["help"] for item in fields(GenerateConfig) if "help" in item.metadata}
+    license_option = click.option("--license", "license_name", metavar="NAME", default="", help=named["license"])
+    return license_option(click.option("--sidecars", is_flag=True, help=named["sidecars"])(command))
+
+
 def _config_option(item: Field[Any]) -> Callable[[Command], Command]:
     facts, default = item.metadata, item.default
     flag = facts["flag"] or "--" + item.name.replace("_", "-")

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from functools import lru_cache
 from json.encoder import encode_basestring_ascii as _quoted
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -94,18 +94,54 @@ class _TarReader(ShardReader):
 
 def _sample_offsets(file: pa.NativeFile) -> list[int]:
     """Return where each sample of a tar file begins, and where the last one ends."""
-    end = file.size() - len(_END)
+    offsets, end, last = [], 0, ""
+    for member in _members(file):
+        if member.key != last:
+            offsets.append(member.offset - _BLOCK)
+            last = member.key
+        end = member.offset + _padded(member.size)
+    return [*offsets, end]
+
+
+class Member(NamedTuple):
+    """A file in a tar file."""
+
+    name: str
+    offset: int
+    """Of its content."""
+    size: int
+
+    @property
+    def key(self) -> str:
+        """What the members of one sample have in common: the name up to its first dot."""
+        return self.name.partition(".")[0]
+
+    @property
+    def kind(self) -> str:
+        """The rest of the name, e.g. `jpg` or `soft.npy`."""
+        return self.name.partition(".")[2]
+
+
+def shard_members(path: Path) -> Iterator[Member]:
+    """Give the members of a shard, in their order, without reading their contents.
+
+    Raises
+    ------
+    SetError
+        If the file is no such shard.
+    """
+    with _damage(path), pa.OSFile(str(path)) as file:
+        yield from _members(file)
+
+
+def _members(file: pa.NativeFile) -> Iterator[Member]:
+    end, place = file.size() - len(_END), 0
     if end < 0 or file.read_at(len(_END), end) != _END:
         raise ValueError("it was cut: a tar file ends with two empty blocks")
-    offsets, place, last = [], 0, ""
     while place < end:
         name, size = _member(file.read_at(_BLOCK, place))
-        key = name.partition(".")[0]
-        if key != last:
-            offsets.append(place)
-            last = key
+        yield Member(name, place + _BLOCK, size)
         place += _BLOCK + _padded(size)
-    return [*offsets, place]
 
 
 def _member(header: bytes) -> tuple[str, int]:

@@ -1,0 +1,51 @@
+"""Files beside a set for readers that want to know more than the shards tell: a list of them, indexes of tar files."""
+
+from __future__ import annotations
+
+import json
+from itertools import groupby
+from pathlib import Path
+
+from cutmix_gen.manifest import Manifest
+from cutmix_gen.shards.webdataset import shard_members
+from cutmix_gen.storage import Place, local_copy, put_bytes
+
+_DALI_VERSION = "v1.2"
+"""Of the index files that `readers.webdataset` takes: each component with its offset, size and name."""
+
+
+def shard_list(manifest: Manifest) -> Place:
+    """Return where the list of the shards lies."""
+    return manifest.root / "shards.json"
+
+
+def has_sidecars(manifest: Manifest) -> bool:
+    """Tell whether a set has had such files made."""
+    return shard_list(manifest).is_file()
+
+
+def write_sidecars(manifest: Manifest) -> None:
+    """Write the list of the shards, and an index file beside each tar file that has none yet."""
+    shards = []
+    for record in manifest.records():
+        shards.append({"url": record.file, "nsamples": record.samples, "filesize": record.bytes})
+        index = manifest.sidecar_path(record)
+        if record.file.endswith(".tar") and not index.is_file():
+            with local_copy(manifest.root / record.file) as path:
+                put_bytes(index, dali_index(path).encode())
+    facts = {"__kind__": "wids-shard-index-v1", "wids_version": 1, "shardlist": shards}
+    put_bytes(shard_list(manifest), json.dumps(facts, indent=1).encode() + b"\n")
+
+
+def dali_index(path: Path) -> str:
+    """Return the index of a tar file as DALI's `wds2idx` makes it.
+
+    The version and the number of samples, then a line for each sample: extension, offset, size and name of each
+    member.
+    """
+    samples = [list(group) for _, group in groupby(shard_members(path), key=lambda member: member.key)]
+    lines = [
+        " ".join(f"{member.kind} {member.offset} {member.size} {member.name}" for member in sample)
+        for sample in samples
+    ]
+    return "\n".join([f"{_DALI_VERSION} {len(samples)}", *lines]) + "\n"
