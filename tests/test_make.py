@@ -22,6 +22,10 @@ from cutmix_gen.shards import SHARD_FORMATS
 from tests.sets import finish, kill_group, make_folder, rows, start, tree
 
 
+DESCRIPTIONS = {"README.md", "croissant.json"}
+"""What is written anew whenever the set grows."""
+
+
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return make_folder(tmp_path_factory.mktemp("source") / "images", per_class=70)
@@ -149,7 +153,7 @@ def test_a_second_call_says_that_all_is_done_and_touches_nothing(folder, tmp_pat
     report = run(folder, tmp_path / "out")
     assert (report.new_shards, report.complete, report.samples) == (0, True, 420)
     after = {path: path.stat().st_mtime_ns for path in (tmp_path / "out").rglob("*") if path.is_file()}
-    untouched = {path for path in before if path.name != "README.md"}
+    untouched = {path for path in before if path.name not in DESCRIPTIONS}
     assert {path: after[path] for path in untouched} == {path: before[path] for path in untouched}
 
 
@@ -212,8 +216,8 @@ def test_append_adds_a_run_and_touches_nothing_that_is_there(folder, tmp_path):
     report = run(folder, tmp_path / "out", seed=5, originals=False, append=True)
     assert report.samples == 210
     after = tree(tmp_path / "out")
-    assert {name: after[name] for name in before if name != "README.md"} == {
-        name: digest for name, digest in before.items() if name != "README.md"
+    assert {name: after[name] for name in before if name not in DESCRIPTIONS} == {
+        name: digest for name, digest in before.items() if name not in DESCRIPTIONS
     }
     assert len(rows(tmp_path / "out")) == 630
     assert run(folder, tmp_path / "out", seed=5, originals=False, append=True).new_shards == 0
