@@ -21,7 +21,6 @@ from cutmix_gen.make import finalize
 from cutmix_gen.shards import SHARD_FORMATS
 from tests.sets import finish, kill_group, make_folder, rows, start, tree
 
-
 DESCRIPTIONS = {"README.md", "croissant.json"}
 """What is written anew whenever the set grows."""
 
