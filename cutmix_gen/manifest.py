@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from base64 import b64decode, b64encode
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -166,11 +167,12 @@ class Manifest:
         """Return where the commit record of a shard lies."""
         return self._home / "shards" / f"{shard:06d}.json"
 
-    def commit(self, record: ShardRecord) -> None:
-        """Write the commit record of a shard: from now on the shard exists."""
+    def commit(self, record: ShardRecord, index: bytes = b"") -> None:
+        """Write the commit record of a shard, with its index if it has one: from now on the shard exists."""
         if record.file.endswith(".tar"):
             self.sidecar_path(record).unlink(missing_ok=True)  # of a shard that was there before this one
-        put_bytes(self.record_path(record.shard), json.dumps(asdict(record), separators=(",", ":")).encode() + b"\n")
+        facts = asdict(record) | ({"index": b64encode(index).decode()} if index else {})
+        put_bytes(self.record_path(record.shard), json.dumps(facts, separators=(",", ":")).encode() + b"\n")
 
     def record(self, shard: int) -> ShardRecord | None:
         """Return the valid commit record of a shard, None where there is none.
@@ -221,6 +223,7 @@ class Manifest:
         """
         path = self.record_path(shard)
         facts = _read_json(path)
+        facts.pop("index", None)
         try:
             skipped = [Skip(**skip) for skip in facts.get("skipped", [])]
         except TypeError as error:
@@ -229,6 +232,10 @@ class Manifest:
         if not _SHARD_NAME.fullmatch(Path(record.file).name) or Path(record.file).parent != Path("data"):
             raise SetError(f"{path} names the file {record.file!r}, which is no shard of this set.")
         return record
+
+    def read_index(self, shard: int) -> bytes:
+        """Return the index of a shard, empty where its record has none."""
+        return b64decode(str(_read_json(self.record_path(shard)).get("index", "")))
 
     def stray_files(self) -> list[Place]:
         """Return what lies in the set's data folder and belongs to no shard of a run, temporary files aside."""

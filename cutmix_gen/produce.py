@@ -182,6 +182,10 @@ class _ShardFile:
         self._file.commit()
         return size, digest
 
+    def index(self) -> bytes:
+        """Return the index of the finished file."""
+        return self.writer.index()
+
     def discard(self) -> None:
         """Remove the file unless it is committed."""
         with suppress(OSError):  # a full disk fails the flush as well, of a file that goes anyway
@@ -242,7 +246,7 @@ class _Output:
             converted=self._converted,
             skipped=self._skipped,
         )
-        self._run.manifest.commit(record)
+        self._run.manifest.commit(record, self._file.index())
         return record
 
     def discard(self) -> None:

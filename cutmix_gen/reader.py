@@ -28,7 +28,7 @@ from cutmix_gen.plan import Plan
 from cutmix_gen.records import Pixels, Row, Rows, ShardHead
 from cutmix_gen.shards import ShardReader, shard_format
 
-_OPEN = 32
+_OPEN = 64
 """Shards that a process has open at a time at most."""
 _WINDOWS = 4
 """Lots of neighbouring rows that are held for whoever reads on: a row group is 64 MB at most, most are far smaller."""
@@ -389,7 +389,8 @@ class _Files:
     def _shard(self, head: ShardHead) -> _Shard:
         shard = self._shards.get(head.shard)
         if shard is None:
-            shard = _Shard(self._format.open_reader(self._file(head), self._info.schema))
+            index = Manifest(self._root).read_index(head.shard) if self._format.needs_index else b""
+            shard = _Shard(self._format.open_reader(self._file(head), self._info.schema, index))
             self._shards[head.shard] = shard
             if len(self._shards) > _OPEN:
                 self._shards.popitem(last=False)  # closed when the last thread that reads from it lets go

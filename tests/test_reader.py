@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 import multiprocessing
 import pickle
 from concurrent.futures import ThreadPoolExecutor
@@ -220,7 +221,18 @@ def test_few_files_are_open_at_a_time(tmp_path, shards):
     before = open_files()
     for number in np.random.default_rng(2).permutation(len(dataset))[:300]:
         dataset.row(number)
-    assert open_files() - before <= 40
+    assert open_files() - before <= 70
+
+
+def test_a_set_whose_records_have_no_index_is_read_too(folder, tmp_path):
+    output = tmp_path / "out"
+    generate(GenerateConfig(source=folder, output=output, format="webdataset", max_failures="3"))
+    expected = [row.key for row in stored(output)]
+    for path in (output / ".cutmix_gen/shards").iterdir():
+        facts = json.loads(path.read_text())
+        del facts["index"]
+        path.write_text(json.dumps(facts))
+    assert keys_of(open_dataset(output), range(len(expected))) == expected
 
 
 def test_a_folder_that_is_no_set_is_an_error(tmp_path):

@@ -21,6 +21,10 @@ class ShardWriter(ABC):
     def close(self) -> None:
         """Finish the file. Called once, after an error too, when the file is then thrown away."""
 
+    def index(self) -> bytes:
+        """Return what it takes to find single rows, of a finished file that does not tell itself."""
+        return b""
+
 
 class ShardReader(ABC):
     """Gives single rows of one shard. Holds one open file, closed when nobody refers to the reader any more."""
@@ -50,6 +54,8 @@ class ShardFormat(ABC):
     name: ClassVar[str]
     extension: ClassVar[str]
     """Of the shard files, without the dot."""
+    needs_index: ClassVar[bool] = False
+    """Whether a shard does not tell itself where its rows lie."""
 
     @abstractmethod
     def open_writer(self, path: Path, schema: RowSchema) -> ShardWriter:
@@ -66,8 +72,15 @@ class ShardFormat(ABC):
         """
 
     @abstractmethod
-    def open_reader(self, path: Path, schema: RowSchema) -> ShardReader:
+    def open_reader(self, path: Path, schema: RowSchema, index: bytes = b"") -> ShardReader:
         """Open a shard for reading single rows.
+
+        Parameters
+        ----------
+        path : Path
+        schema : RowSchema
+        index : bytes
+            What the writer gave as the index of the file, if that is known.
 
         Raises
         ------

@@ -18,11 +18,16 @@ import pyarrow.parquet as pq
 from cutmix_gen.errors import SetError
 from cutmix_gen.records import Rows, RowSchema
 from cutmix_gen.shards.base import ShardFormat, ShardReader, ShardWriter
+from cutmix_gen.shards.pages import PlainPages, image_chunk
 
 _GROUP_ROWS = 256
 """Rows of a row group: what a random-access reader has to skip through at most."""
 _GROUP_BYTES = 64 << 20
 """Image bytes of a row group at most."""
+_HELD_BYTES = 256 << 10
+"""Bytes up to which the columns of a row group, the images aside, are held as long as its file is open."""
+_PICK_BYTES = 256 << 10
+"""Bytes that are read in the time that it takes to find one image in its page."""
 
 
 class ParquetShards(ShardFormat):
@@ -40,10 +45,10 @@ class ParquetShards(ShardFormat):
         with _damage(path), pq.ParquetFile(path) as file:
             _check_columns(file.schema_arrow, path, schema)
             for batch in file.iter_batches(_GROUP_ROWS):
-                yield _rows(batch, schema)
+                yield _rows(batch, schema, _texts(batch.column("image").field("bytes")))
 
-    def open_reader(self, path: Path, schema: RowSchema) -> ShardReader:
-        """Open a shard for reading single rows."""
+    def open_reader(self, path: Path, schema: RowSchema, index: bytes = b"") -> ShardReader:  # noqa: ARG002
+        """Open a shard for reading single rows; a Parquet file has its own index."""
         return _ParquetReader(path, schema)
 
 
@@ -54,11 +59,14 @@ class _ParquetReader(ShardReader):
         self._path = path
         self._schema = schema
         with _damage(path):
-            self._file = pq.ParquetFile(pa.OSFile(str(path)))
+            self._source = pa.OSFile(str(path))
+            self._file = pq.ParquetFile(self._source)
             _check_columns(self._file.schema_arrow, path, schema)
         metadata = self._file.metadata
         counts = [metadata.row_group(group).num_rows for group in range(metadata.num_row_groups)]
         self._starts = [0, *accumulate(counts)]
+        self._held: dict[int, pa.Table] = {}
+        self._others = [name for name in self._file.schema_arrow.names if name != "image"]
 
     def near(self, row: int) -> range:
         group = bisect_right(self._starts, row) - 1
@@ -69,13 +77,35 @@ class _ParquetReader(ShardReader):
             found = np.asarray(rows, np.int64)
             groups = np.searchsorted(self._starts, found, "right") - 1
             wanted = np.unique(groups)
-            table = self._file.read_row_groups(wanted.tolist(), use_threads=False)
-            lengths = np.diff(self._starts)[wanted]
+            starts = np.asarray(self._starts)
+            lengths = np.diff(starts)[wanted]
             before = np.cumsum(lengths) - lengths
-            places = before[np.searchsorted(wanted, groups)] + found - np.asarray(self._starts)[groups]
-            if len(places) < len(table) or (np.diff(places) != 1).any():
-                table = table.take(pa.array(places))
-            return _rows(table.combine_chunks().to_batches()[0], self._schema)
+            places = before[np.searchsorted(wanted, groups)] + found - starts[groups]
+            images = self._picked(groups, found - starts[groups])
+            if images is None:
+                table = self._file.read_row_groups(wanted.tolist(), columns=["image"], use_threads=False)
+                images = _texts(_chosen(table, places).column("image").field("bytes"))
+            others = pa.concat_tables([self._others_of(group) for group in wanted.tolist()])
+            return _rows(_chosen(others, places), self._schema, images)
+
+    def _picked(self, groups: npt.NDArray[np.int64], rows: npt.NDArray[np.int64]) -> list[bytes] | None:
+        """Return images by row group and row in it; None if it is less work to read all images of the groups."""
+        chunks = {group: image_chunk(self._file.metadata, group) for group in np.unique(groups).tolist()}
+        total = sum(chunk.size if chunk else 0 for chunk in chunks.values())
+        held = sum(self._starts[group + 1] - self._starts[group] for group in chunks)
+        if None in chunks.values() or total < len(rows) * (_PICK_BYTES + total // held):
+            return None
+        pages = {group: PlainPages(self._source, chunk) for group, chunk in chunks.items() if chunk}
+        return [pages[group].read(row) for group, row in zip(groups.tolist(), rows.tolist(), strict=True)]
+
+    def _others_of(self, group: int) -> pa.Table:
+        """Return all columns of a row group but the images; small ones are held, for reading them takes its time."""
+        if group in self._held:
+            return self._held[group]
+        table = self._file.read_row_group(group, columns=self._others, use_threads=False)
+        if table.nbytes <= _HELD_BYTES:
+            self._held[group] = table
+        return table
 
     def all_keys(self) -> list[str]:
         with _damage(self._path):
@@ -94,6 +124,14 @@ def _damage(path: Path) -> Iterator[None]:
 def _check_columns(found: pa.Schema, path: Path, schema: RowSchema) -> None:
     if not found.equals(arrow_schema(schema)):
         raise SetError(f"{path.name} has other columns than the set: {', '.join(found.names)}.")
+
+
+def _chosen(table: pa.Table, places: npt.NDArray[np.int64]) -> pa.RecordBatch:
+    """Return some rows of a table; without a copy where they follow on each other."""
+    first, count = int(places[0]), len(places)
+    in_a_row = (np.diff(places) == 1).all()
+    chosen = table.slice(first, count) if in_a_row else table.take(pa.array(places))
+    return chosen.combine_chunks().to_batches()[0]
 
 
 class _ParquetWriter(ShardWriter):
@@ -224,12 +262,12 @@ def _lists(values: npt.NDArray[Any]) -> pa.ListArray:
     return pa.ListArray.from_arrays(pa.array(offsets), inner)
 
 
-def _rows(batch: pa.RecordBatch, schema: RowSchema) -> Rows:
+def _rows(batch: pa.RecordBatch, schema: RowSchema, images: list[bytes]) -> Rows:
     columns = {name: batch.column(name) for name in batch.schema.names}
     n, sources, classes = len(batch), schema.sources, len(schema.classes)
     return Rows(
         keys=_texts(columns["key"]),
-        images=_texts(columns["image"].field("bytes")),
+        images=images,
         label=_numbers(columns["label"], n),
         soft_label=_numbers(columns["soft_label"], n, classes) if schema.dense else None,
         label_index=_numbers(columns["label_index"], n, sources),
@@ -254,10 +292,8 @@ def _texts(column: pa.Array) -> list[Any]:
 
 def _numbers(column: pa.Array, *shape: int) -> npt.NDArray[Any]:
     """Return a column of numbers, or of lists of lists of them, each of the length that it has to have."""
-    import pyarrow.compute as pc  # noqa: PLC0415  workers only write, and start faster without
-
     for length in shape[1:]:
-        if column.null_count or not pc.all(pc.equal(pc.list_value_length(column), length)).as_py():
+        if column.null_count or (np.diff(column.offsets.to_numpy()) != length).any():
             raise ValueError(f"a list does not have {length} values")
         column = column.flatten()
     if column.null_count:

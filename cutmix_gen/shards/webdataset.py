@@ -32,6 +32,7 @@ class WebDatasetShards(ShardFormat):
 
     name: ClassVar[str] = "webdataset"
     extension: ClassVar[str] = "tar"
+    needs_index: ClassVar[bool] = True
 
     def open_writer(self, path: Path, schema: RowSchema) -> ShardWriter:
         """Begin a shard at a path."""
@@ -49,20 +50,21 @@ class WebDatasetShards(ShardFormat):
             if batch:
                 yield _rows(batch, schema)
 
-    def open_reader(self, path: Path, schema: RowSchema) -> ShardReader:
+    def open_reader(self, path: Path, schema: RowSchema, index: bytes = b"") -> ShardReader:
         """Open a shard for reading single rows."""
-        return _TarReader(path, schema)
+        return _TarReader(path, schema, index)
 
 
 class _TarReader(ShardReader):
-    """Knows where each sample begins, from one look at all headers, and reads from there."""
+    """Knows where each sample begins, from its index or one look at all headers, and reads from there."""
 
-    def __init__(self, path: Path, schema: RowSchema) -> None:
+    def __init__(self, path: Path, schema: RowSchema, index: bytes) -> None:
         self._path = path
         self._schema = schema
         with _damage(path):
             self._file = pa.OSFile(str(path))
-            self._offsets = _sample_offsets(self._file)
+            blocks = np.frombuffer(index, "<u4").astype(np.int64)
+            self._offsets = (blocks * _BLOCK).tolist() if index else _sample_offsets(self._file)
 
     def near(self, row: int) -> range:
         start = row - row % _NEAR
@@ -84,8 +86,8 @@ class _TarReader(ShardReader):
         while place < len(data):
             name, size = _member(data[place : place + _BLOCK])
             key, _, kind = name.partition(".")
-            if sample.setdefault("__key__", key.encode()) != key.encode():
-                raise ValueError(f"its member {name} is not beside the others of its sample")
+            if sample.setdefault("__key__", key.encode()) != key.encode() or place + _BLOCK + size > len(data):
+                raise ValueError(f"its member {name} is not where its index has it")
             place += _BLOCK
             sample[kind] = data[place : place + size]
             place += _padded(size)
@@ -169,6 +171,11 @@ class _TarWriter(ShardWriter):
         self._file = path.open("wb")
         self._schema = schema
         self._digits = len(str(len(schema.classes) - 1))
+        self._blocks: list[npt.NDArray[np.int64]] = []
+
+    def index(self) -> bytes:
+        """Return where each sample begins, and the last one ends, in blocks."""
+        return np.cumsum(np.concatenate([[0], *self._blocks])).astype("<u4").tobytes()
 
     def write(self, rows: Rows) -> None:
         members = {f".{self._schema.extension}": rows.images, ".cls": self._labels(rows)}
@@ -184,6 +191,8 @@ class _TarWriter(ShardWriter):
                 parts += tar_header(name, suffix, name_sum + suffix_sum, len(content))
                 parts += (content, _PADDING[-len(content) % _BLOCK])
         self._file.write(b"".join(parts))
+        sizes = np.array([list(map(len, contents)) for contents in members.values()], np.int64)
+        self._blocks.append((1 - -sizes // _BLOCK).sum(axis=0))
 
     def _labels(self, rows: Rows) -> list[bytes]:
         return [b"%0*d" % (self._digits, label) for label in rows.label.tolist()]

@@ -85,10 +85,34 @@ def memory(data: Path, rounds: int, quick: bool) -> list[Fact]:  # noqa: ARG001 
     return facts
 
 
+def reader(data: Path, rounds: int, quick: bool) -> list[Fact]:
+    """Read a set of photos at 224 px: in its order and at random, beside decoding alone and two other readers."""
+    folder, images = PHOTOS.folder(data, 1_000 if quick else 5_000), 500 if quick else 4_000
+    facts = []
+    for kind in ("parquet", "webdataset"):
+        output = data / f"read-{kind}"
+        shutil.rmtree(output, ignore_errors=True)
+        run([*_PROGRAM, "generate", str(folder), str(output), "--size", "224", "--format", kind])
+        command = [sys.executable, "-m", "tests.benchmarks.reading", str(output), str(images)]
+        readings = [json.loads(run(command).output) for _ in range(rounds)]
+        shutil.rmtree(output)
+        times = {name: median(reading[name] for reading in readings) for name in readings[0]}
+        alone = times.pop("decoding alone")
+        for name, seconds in times.items():
+            note = f"{seconds * 1e6:.0f} us a sample, decoding alone {alone * 1e6:.0f} us"
+            facts.append(Fact(f"{kind}, {name} / decoding", seconds / alone, "x", _READING_GOALS.get(name, 99.0), note))
+    return facts
+
+
+_READING_GOALS = {"in order": 1.3}
+"""Times of decoding alone that a way of reading may take; the others are for comparison."""
+
+
 UPKEEP: dict[str, Callable[[Path, int, bool], list[Fact]]] = {
     "planning": planning,
     "finished": finished,
     "start": start,
     "memory": memory,
+    "reader": reader,
 }
 """The rows by name."""

@@ -1,0 +1,154 @@
+"""Picking single images out of a Parquet file: a row group is megabytes, and pyarrow reads no less.
+
+Images lie in data pages as they are: uncompressed, each after its length (Parquet format 2.x, encoding PLAIN).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any, NamedTuple
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+_COLUMN = "image.bytes"
+_HEADER_BYTES = (512, 1 << 17)
+"""What is read for a page header: nearly all are small, some hold the least and the greatest value."""
+
+_DATA_PAGE = 0
+"""PageType.DATA_PAGE of parquet.thrift; `PageHeader` has it as field 1, the sizes as 2 and 3, its own header as 5."""
+_PLAIN = 0
+"""Encoding.PLAIN; `DataPageHeader` has the number of values as field 1, the encoding as 2."""
+
+
+class Chunk(NamedTuple):
+    """Where the values of a column of one row group lie in a file."""
+
+    start: int
+    size: int
+
+
+def image_chunk(metadata: pq.FileMetaData, group: int) -> Chunk | None:
+    """Return where the images of a row group lie; None where they cannot be picked: compressed, or some are null."""
+    row_group = metadata.row_group(group)
+    for number in range(row_group.num_columns):
+        column = row_group.column(number)
+        if column.path_in_schema == _COLUMN:
+            statistics = column.statistics
+            is_plain = column.compression == "UNCOMPRESSED" and not column.has_dictionary_page
+            is_full = statistics is not None and statistics.has_null_count and statistics.null_count == 0
+            found = Chunk(column.data_page_offset, column.total_compressed_size)
+            return found if is_plain and is_full else None
+    return None
+
+
+class PlainPages:
+    """The pages of a column of byte strings, none of them null.
+
+    Parameters
+    ----------
+    file : NativeFile
+    chunk : Chunk
+    """
+
+    def __init__(self, file: pa.NativeFile, chunk: Chunk) -> None:
+        self._file = file
+        self._chunk = chunk
+
+    def read(self, row: int) -> bytes:
+        """Return the value of a row of the row group.
+
+        Raises
+        ------
+        ValueError
+            If the pages are not laid out as they have to be.
+        """
+        for values, begin, end in self._pages():
+            if row < values:
+                return self._value(row, begin, end)
+            row -= values
+        raise ValueError("the pages of the images end too early")
+
+    def _value(self, number: int, place: int, end: int) -> bytes:
+        """Return a value of the page whose values begin and end at some places."""
+        for _ in range(number):
+            place += 4 + self._number(place)
+        length = self._number(place)
+        if place + 4 + length > end:
+            raise ValueError("an image reaches beyond its page")
+        data: bytes = self._file.read_at(length, place + 4)
+        return data
+
+    def _pages(self) -> Iterator[tuple[int, int, int]]:
+        """Give for each page how many values it has, where they begin and where they end."""
+        place, end = self._chunk.start, self._chunk.start + self._chunk.size
+        while place < end:
+            header, length = self._header(place)
+            body = place + length
+            place = body + header[3]
+            page = header.get(5, {})
+            if header[1] != _DATA_PAGE or page.get(2) != _PLAIN:
+                raise ValueError("a page of the images has another encoding")
+            yield page[1], body + 4 + self._number(body), place  # the levels, which say that none is null, come first
+
+    def _header(self, place: int) -> tuple[dict[int, Any], int]:
+        for size in _HEADER_BYTES:
+            data = self._file.read_at(size, place)
+            try:
+                return _struct(data, 0)
+            except IndexError:
+                continue  # it is longer
+        raise ValueError("a page has no header")
+
+    def _number(self, place: int) -> int:
+        return int.from_bytes(self._file.read_at(4, place), "little")
+
+
+def _struct(data: bytes, place: int) -> tuple[dict[int, Any], int]:
+    """Read a struct of Thrift's compact protocol: its fields by their numbers, and where it ends."""
+    fields: dict[int, Any] = {}
+    number = 0
+    while data[place]:
+        delta, kind = data[place] >> 4, data[place] & 15
+        place += 1
+        if delta:
+            number += delta
+        else:
+            number, place = _integer(data, place)
+        fields[number], place = _READ[kind](data, place)
+    return fields, place + 1
+
+
+def _varint(data: bytes, place: int) -> tuple[int, int]:
+    value, shift = 0, 0
+    while True:
+        byte = data[place]
+        place += 1
+        value |= (byte & 127) << shift
+        if byte < 128:
+            return value, place
+        shift += 7
+
+
+def _integer(data: bytes, place: int) -> tuple[int, int]:
+    value, place = _varint(data, place)
+    return value >> 1 ^ -(value & 1), place
+
+
+def _binary(data: bytes, place: int) -> tuple[bytes, int]:
+    length, place = _varint(data, place)
+    data[place + length]  # a header goes on after it
+    return data[place : place + length], place + length
+
+
+_READ = {
+    1: lambda _data, place: (True, place),
+    2: lambda _data, place: (False, place),
+    3: lambda data, place: (data[place], place + 1),
+    4: _integer,
+    5: _integer,
+    6: _integer,
+    8: _binary,
+    12: _struct,
+}
+"""How to read a value, by its type in the compact protocol; page headers have no others."""
