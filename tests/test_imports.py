@@ -15,10 +15,10 @@ ROOT = Path(cutmix_gen.__file__).parent
 FLOORS = {
     0: "errors records storage version libraries",
     1: "masks pairing labels geometry mixing ownership recipe saliency permutation quotas tally codecs shards execute",
-    2: "config source manifest draws images",
+    2: "config source manifest draws images exports",
     3: "plan card croissant sidecars",
     4: "begin resolution produce reader epochs verify describe cropping gallery grid report replay",
-    5: "make estimate batch words",
+    5: "make conversion exporting estimate batch words",
     6: "cli __main__ __init__",
 }
 """The rooms of each floor: a module may import from its own floor and from those below, never from above."""

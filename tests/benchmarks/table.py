@@ -56,9 +56,12 @@ def _goal_lines(work: Work, found: dict[str, float]) -> list[str]:
 
 def fact_line(fact: Fact) -> str:
     """Return a row of the second table as a line."""
-    verdict = "reached" if fact.value <= fact.at_most else "NOT reached"
     note = f" ({fact.note})" if fact.note else ""
-    return f"- {fact.name}: {fact.value:.2f} {fact.unit}{note}, goal <= {fact.at_most:g} {fact.unit}: {verdict}"
+    line = f"- {fact.name}: {fact.value:.2f} {fact.unit}{note}"
+    if fact.at_most is None:
+        return line
+    verdict = "reached" if fact.value <= fact.at_most else "NOT reached"
+    return f"{line}, goal <= {fact.at_most:g} {fact.unit}: {verdict}"
 
 
 def machine() -> str:

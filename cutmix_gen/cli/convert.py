@@ -1,0 +1,34 @@
+"""`cutmix-gen convert`: the same set in another shard format."""
+
+from __future__ import annotations
+
+import click
+
+from cutmix_gen.cli.options import OUT, json_option, print_json
+from cutmix_gen.shards import SHARD_FORMATS
+from cutmix_gen.storage import Place, parse_place
+
+
+@click.command("convert")
+@OUT
+@click.argument("new", metavar="NEW")
+@click.option("--format", "format_name", type=click.Choice(list(SHARD_FORMATS)), required=True, help="Shard format.")
+@click.option("-j", "--jobs", type=click.IntRange(1), metavar="INT", help="Processes.  [default: usable cores]")
+@json_option
+def command(output: Place, new: str, format_name: str, jobs: int | None, as_json: bool) -> None:
+    """Write the set in OUT to the folder NEW in another shard format. No image is decoded.
+
+    NEW is the set that generate would have made in that format. The same command again goes on where one stopped.
+
+    \b
+    Example:
+      cutmix-gen convert out out-tars --format webdataset
+    """
+    from cutmix_gen.conversion import convert_set  # noqa: PLC0415  each command imports what it needs
+
+    place = parse_place(new)
+    samples = convert_set(output, place, format_name, jobs)
+    if as_json:
+        print_json({"output": str(place), "format": format_name, "samples": samples})
+    else:
+        click.echo(f"Wrote {samples:,} samples to {place} as {format_name}.")

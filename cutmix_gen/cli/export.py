@@ -1,0 +1,36 @@
+"""`cutmix-gen export`: the samples of a set in another form."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from cutmix_gen.cli.options import OUT, json_option, print_json
+from cutmix_gen.exports import EXPORTS
+from cutmix_gen.storage import Place
+
+
+@click.command("export")
+@OUT
+@click.argument("folder", metavar="FOLDER", type=click.Path(path_type=Path))
+@click.option("--format", "form", type=click.Choice(list(EXPORTS)), required=True, help="What to write.")
+@click.option("-j", "--jobs", type=click.IntRange(1), metavar="INT", help="Processes.  [default: usable cores]")
+@json_option
+def command(output: Place, folder: Path, form: str, jobs: int | None, as_json: bool) -> None:
+    """Write the samples of the set in OUT to a new FOLDER in another form. No image is decoded.
+
+    imagefolder has SPLIT/CLASS/KEY.jpg and a metadata.jsonl with all fields, as Hugging Face's imagefolder reads it.
+    tfrecord has a file of tf.train.Example records for each shard, and features.json, which says what they hold.
+
+    \b
+    Example:
+      cutmix-gen export out images --format imagefolder
+    """
+    from cutmix_gen.exporting import export_set  # noqa: PLC0415  each command imports what it needs
+
+    samples = export_set(output, folder, form, jobs)
+    if as_json:
+        print_json({"folder": str(folder), "format": form, "samples": samples})
+    else:
+        click.echo(f"Wrote {samples:,} samples to {folder} as {form}.")

@@ -1,0 +1,117 @@
+"""The same set in another shard format: rows move, images stay the bytes that they are."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from functools import partial
+
+from cutmix_gen.config import GenerateConfig
+from cutmix_gen.errors import SetError, UsageError
+from cutmix_gen.execute import run_tasks, usable_cores
+from cutmix_gen.make import finalize
+from cutmix_gen.manifest import Manifest, RunInfo
+from cutmix_gen.records import Rows, ShardRecord
+from cutmix_gen.shards import shard_format
+from cutmix_gen.storage import Place, atomic_file, local_copy, parse_place, put_new, sha256
+
+
+def convert_set(output: Place, new: Place, format_name: str, jobs: int | None = None) -> int:
+    """Write a finished set in another shard format, or go on where an earlier call stopped.
+
+    The new set is the one that `generate` would have made in that format: it can be verified, appended to and
+    converted back.
+
+    Parameters
+    ----------
+    output : Place
+        The folder of the set.
+    new : Place
+        The folder of the new one.
+    format_name : str
+    jobs : int, optional
+        Processes to work with; by default the usable cores.
+
+    Returns
+    -------
+    int
+        Samples of the new set.
+
+    Raises
+    ------
+    SetError
+        If there is no finished set, or a shard of it is damaged, or there is something else in the new folder.
+    UsageError
+        If the set has that format already.
+    """
+    manifest = Manifest(output)
+    info = manifest.read_set()
+    if info.shard_format == format_name:
+        raise UsageError(f"{output} is a set in {format_name} already. Give another --format.")
+    shards = manifest.planned_shards()
+    missing = [shard for shard in shards if manifest.record(shard) is None]
+    if missing:
+        raise SetError(
+            f"A set must be finished before it is converted, but {len(missing)} shards of {output} are missing. "
+            "Run the command that made it again."
+        )
+    _begin(manifest, new, format_name)
+    samples = sum(run_tasks(partial(_convert_shard, output, new), shards, "loky", jobs or usable_cores()))
+    finalize(new, license_name=manifest.read_license())
+    return samples
+
+
+def _begin(old: Manifest, new: Place, format_name: str) -> None:
+    """Write what the new set is, and the runs that it has."""
+    fresh = Manifest(new)
+    info = replace(old.read_set(), shard_format=format_name)
+    if not fresh.exists() and new.is_dir() and any(new.iterdir()):
+        raise SetError(f"NEW must be a new or empty folder, but {new} holds other files. Give another folder.")
+    if not fresh.write_set(info) and fresh.read_set() != info:
+        raise SetError(f"{new} holds another set. Give another folder, or delete it first.")
+    for run in old.runs():
+        with local_copy(old.index_path(run.number)) as index:
+            put_new(fresh.index_path(run.number), index.read_bytes())
+        converted = _converted(run, old.root, format_name)
+        if not fresh.add_run(converted) and fresh.read_run(run.number) != converted:
+            raise SetError(f"{new} holds another set. Give another folder, or delete it first.")
+
+
+def _converted(run: RunInfo, output: Place, format_name: str) -> RunInfo:
+    config = run.config | {"format": format_name}
+    digest = GenerateConfig(source=parse_place(run.source), output=output, **config).digest()
+    return replace(run, config=config, digest=digest)
+
+
+def _convert_shard(output: Place, new: Place, shard: int) -> int:
+    """Convert one shard unless that was done before; return its samples."""
+    old, fresh = Manifest(output), Manifest(new)
+    there = fresh.record(shard)
+    if there is not None:
+        return there.samples
+    record = old.read_record(shard)
+    with local_copy(output / record.file) as path:
+        if sha256(path) != record.sha256:
+            raise SetError(f"{record.file} of {output} was changed or damaged. `cutmix-gen verify` says more.")
+        info = old.read_set()
+        _write(fresh, record, shard_format(info.shard_format).read(path, info.schema))
+    return record.samples
+
+
+def _write(fresh: Manifest, record: ShardRecord, rows: Iterator[Rows]) -> None:
+    """Write rows as a shard of the new set, and its record."""
+    info = fresh.read_set()
+    name = fresh.read_run(record.run).shard_file(record.shard, info.shard_extension)
+    file = atomic_file(fresh.root / name)
+    try:
+        writer = shard_format(info.shard_format).open_writer(file.temporary, info.schema)
+        try:
+            for part in rows:
+                writer.write(part)
+        finally:
+            writer.close()
+        size, digest = file.temporary.stat().st_size, sha256(file.temporary)
+        file.commit()
+    finally:
+        file.discard()
+    fresh.commit(replace(record, file=name, bytes=size, sha256=digest), writer.index())

@@ -1,0 +1,68 @@
+"""Writing a set's samples in another form, for programs that read neither Parquet nor tar files."""
+
+from __future__ import annotations
+
+import shutil
+from functools import partial
+from pathlib import Path
+
+from cutmix_gen.errors import SetError
+from cutmix_gen.execute import run_tasks, usable_cores
+from cutmix_gen.exports import make_export
+from cutmix_gen.manifest import Manifest
+from cutmix_gen.shards import shard_format
+from cutmix_gen.storage import Place, local_copy, sha256
+
+
+def export_set(output: Place, folder: Path, form: str, jobs: int | None = None) -> int:
+    """Write the committed samples of a set to a new folder, which appears whole or not at all.
+
+    Parameters
+    ----------
+    output : Place
+        The folder of the set.
+    folder : Path
+    form : str
+        One of `EXPORTS`.
+    jobs : int, optional
+        Processes to work with; by default the usable cores.
+
+    Returns
+    -------
+    int
+        Samples.
+
+    Raises
+    ------
+    SetError
+        If there is no set, or a shard of it is damaged, or there is something where the new folder should be.
+    UsageError
+        If the form needs a library that is not installed.
+    """
+    manifest = Manifest(output)
+    info = manifest.read_set()
+    export = make_export(form)
+    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+        raise SetError(f"FOLDER must be new or empty, but {folder} holds files. Give another folder.")
+    shards = [head.shard for head in manifest.heads()]
+    made = folder.with_name(f".{folder.name}.cutmix-gen.tmp")
+    shutil.rmtree(made, ignore_errors=True)
+    made.mkdir(parents=True)
+    try:
+        samples = sum(run_tasks(partial(_export_shard, output, made, form), shards, "loky", jobs or usable_cores()))
+        export.finish(made, info.schema)
+        made.replace(folder)
+    finally:
+        shutil.rmtree(made, ignore_errors=True)
+    return samples
+
+
+def _export_shard(output: Place, folder: Path, form: str, shard: int) -> int:
+    manifest = Manifest(output)
+    info, record = manifest.read_set(), manifest.read_record(shard)
+    split = str(manifest.read_run(record.run).config["split"])
+    with local_copy(output / record.file) as path:
+        if sha256(path) != record.sha256:
+            raise SetError(f"{record.file} of {output} was changed or damaged. `cutmix-gen verify` says more.")
+        rows = shard_format(info.shard_format).read(path, info.schema)
+        return make_export(form).write(folder, Path(record.file).stem, split, rows, info.schema)

@@ -1,0 +1,125 @@
+"""TFRecord files of `tf.train.Example`, written without TensorFlow."""
+
+from __future__ import annotations
+
+import json
+import struct
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any, ClassVar
+
+import numpy as np
+
+from cutmix_gen.errors import UsageError
+from cutmix_gen.exports.base import Export
+from cutmix_gen.records import Row, Rows, RowSchema
+
+_MASK = 0xA282EAD8
+"""What is added to a rotated checksum (TensorFlow, `core/lib/hash/crc32c.h`)."""
+_BYTES, _FLOATS, _INTEGERS = 1, 2, 3
+"""Fields of `tf.train.Feature`."""
+
+
+class TFRecord(Export):
+    """`SPLIT-000012.tfrecord` for each shard, and `features.json`, which says what each example holds."""
+
+    name: ClassVar[str] = "tfrecord"
+
+    def __init__(self) -> None:
+        try:
+            from google_crc32c import value as crc32c  # noqa: PLC0415  an extra
+        except ImportError as error:
+            raise UsageError(
+                "Writing TFRecord needs google-crc32c, not installed here. "
+                'Install it with: pip install "cutmix-gen[tfrecord]".'
+            ) from error
+        self._crc32c = crc32c
+
+    def write(self, folder: Path, shard: str, split: str, rows: Iterator[Rows], schema: RowSchema) -> int:  # noqa: ARG002
+        """Write a file of one record a sample."""
+        samples = 0
+        with (folder / f"{shard}.tfrecord").open("wb") as file:
+            for part in rows:
+                file.writelines(self._record(example(part.row(place))) for place in range(len(part)))
+                samples += len(part)
+        return samples
+
+    def finish(self, folder: Path, schema: RowSchema) -> None:
+        """Say what the records hold, for whoever parses them."""
+        count = len(schema.classes)
+        features: dict[str, Any] = {
+            "image": ["string", []],
+            "key": ["string", []],
+            "label": ["int64", []],
+            **({"soft_label": ["float32", [count]]} if schema.dense else {}),
+            "label_index": ["int64", [schema.sources]],
+            "label_weight": ["float32", [schema.sources]],
+            "synthetic": ["int64", []],
+            "strategy": ["string", []],
+            "lam": ["float32", []],
+            "lam_drawn": ["float32", []],
+            "sources": ["string", None],
+            "boxes": ["int64", [schema.sources - 1, 4]],
+            "recipe": ["string", []],
+        }
+        facts = {
+            "classes": list(schema.classes),
+            "features": {name: {"dtype": dtype, "shape": shape} for name, (dtype, shape) in features.items()},
+        }
+        (folder / "features.json").write_text(json.dumps(facts, indent=1, ensure_ascii=False) + "\n", "utf-8")
+
+    def _record(self, data: bytes) -> bytes:
+        """Return a record: length, its checksum, data, its checksum, all little-endian."""
+        length = struct.pack("<Q", len(data))
+        return b"".join((length, self._masked(length), data, self._masked(data)))
+
+    def _masked(self, data: bytes) -> bytes:
+        crc = self._crc32c(data)
+        return struct.pack("<I", ((crc >> 15 | crc << 17) + _MASK) & 0xFFFFFFFF)
+
+
+def example(row: Row) -> bytes:
+    """Return a sample as a serialised `tf.train.Example`: a map from the name of each field to its values."""
+    features = {
+        "image": _strings([row.image]),
+        "key": _strings([row.key.encode()]),
+        "label": _integers([row.label]),
+        **({} if row.soft_label is None else {"soft_label": _floats(row.soft_label)}),
+        "label_index": _integers(row.label_index.tolist()),
+        "label_weight": _floats(row.label_weight),
+        "synthetic": _integers([int(row.synthetic)]),
+        "strategy": _strings([row.strategy.encode()]),
+        "lam": _floats([row.lam]),
+        "lam_drawn": _floats([row.lam_drawn]),
+        "sources": _strings([source.encode() for source in row.sources]),
+        "boxes": _integers(row.boxes.ravel().tolist()),
+        "recipe": _strings([row.recipe.encode()]),
+    }
+    entries = (_field(1, _field(1, name.encode()) + _field(2, value)) for name, value in features.items())
+    return _field(1, b"".join(entries))
+
+
+def _strings(values: list[bytes]) -> bytes:
+    return _field(_BYTES, b"".join(_field(1, value) for value in values))
+
+
+def _floats(values: Any) -> bytes:
+    return _field(_FLOATS, _field(1, np.asarray(values, "<f4").tobytes()))
+
+
+def _integers(values: Sequence[int]) -> bytes:
+    return _field(_INTEGERS, _field(1, b"".join(map(_varint, values))))
+
+
+def _field(number: int, data: bytes) -> bytes:
+    """Return a length-delimited field of a protocol buffer."""
+    return b"".join((_varint(number << 3 | 2), _varint(len(data)), data))
+
+
+def _varint(value: int) -> bytes:
+    parts = bytearray()
+    while value > 127:
+        parts.append(value & 127 | 128)
+        value >>= 7
+    parts.append(value)
+    return bytes(parts)
