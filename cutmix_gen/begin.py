@@ -7,6 +7,7 @@ from dataclasses import replace
 
 import numpy as np
 
+from cutmix_gen.archives import scan_source, state_of_source
 from cutmix_gen.card import write_card
 from cutmix_gen.codecs import make_codec
 from cutmix_gen.codecs.pillow import Header
@@ -16,7 +17,7 @@ from cutmix_gen.libraries import library_versions
 from cutmix_gen.manifest import FORMAT_VERSION, Manifest, RunInfo, SetInfo
 from cutmix_gen.plan import Plan, Run
 from cutmix_gen.resolution import look_at, part_images, resolve
-from cutmix_gen.source import Scan, fingerprint, scan, source_state, write_index
+from cutmix_gen.source import Scan, fingerprint, write_index
 from cutmix_gen.storage import Place, is_local, parse_place
 
 _log = logging.getLogger(__name__)
@@ -41,15 +42,15 @@ def begin(config: GenerateConfig) -> Run:
     manifest = Manifest(config.output)
     if not manifest.exists():
         _check_empty(config.output)
-        return begin_in(config, scan(config.source))
+        return begin_in(config, scan_source(config.source))
     runs = manifest.runs()
     if config.overwrite and not _is_half_of(config, manifest, runs):
-        scanned = scan(config.source)
+        scanned = scan_source(config.source)
         resolve(config, scanned, look_at(config, scanned))  # what is wrong with the new set shows before the old goes
         manifest.delete()
         return begin_in(config, scanned)
     if not runs:
-        return begin_in(config, scan(config.source))
+        return begin_in(config, scan_source(config.source))
     return _in_set(config, manifest, runs)
 
 
@@ -60,7 +61,7 @@ def _is_half_of(config: GenerateConfig, manifest: Manifest, runs: list[RunInfo])
     """
     if len(runs) != 1 or not _describes(config, runs[0]):
         return False
-    if runs[0].source != str(config.source.absolute()) or runs[0].source_state != source_state(config.source):
+    if runs[0].source != str(config.source.absolute()) or runs[0].source_state != state_of_source(config.source):
         return False
     records = [manifest.record(shard) for shard in runs[0].planned_shards]
     mended = any(skip.unreadable for record in records if record for skip in record.skipped)
@@ -129,7 +130,7 @@ def _in_set(config: GenerateConfig, manifest: Manifest, runs: list[RunInfo]) -> 
     for run in same:
         if _is_unchanged(config, run):
             return _take_up(manifest, run, config.source)
-    scanned = _with_classes_of(info, scan(config.source), config)
+    scanned = _with_classes_of(info, scan_source(config.source), config)
     for run in same:
         if run.fingerprint == fingerprint(scanned):
             return _take_up(manifest, run, config.source)
@@ -154,7 +155,7 @@ def _is_unchanged(config: GenerateConfig, run: RunInfo) -> bool:
     """Tell whether the sources of a run are, at a quick look, what they were; in a store `--append` looks closer."""
     if run.source != str(config.source.absolute()) or (config.append and not is_local(config.source)):
         return False
-    return run.source_state == source_state(config.source)
+    return run.source_state == state_of_source(config.source)
 
 
 def _config_of(run: RunInfo, output: Place) -> GenerateConfig:
@@ -243,7 +244,7 @@ def _add_run(config: GenerateConfig, scanned: Scan, headers: list[Header], numbe
         digest=config.digest(),
         source=str(config.source.absolute()),
         fingerprint=fingerprint(scanned),
-        source_state=source_state(config.source),
+        source_state=state_of_source(config.source),
         num_images=len(scanned),
         class_counts=np.bincount(scanned.labels, minlength=len(scanned.classes)).tolist(),
         part_images=part_images(config, headers),

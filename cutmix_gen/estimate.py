@@ -10,13 +10,14 @@ from pathlib import Path
 
 import numpy as np
 
+from cutmix_gen.archives import scan_source
 from cutmix_gen.begin import begin_in, check_places
 from cutmix_gen.config import GenerateConfig
 from cutmix_gen.execute import usable_cores
 from cutmix_gen.plan import Plan
 from cutmix_gen.produce import produce
 from cutmix_gen.resolution import look_at, resolve
-from cutmix_gen.source import Scan, scan
+from cutmix_gen.source import Scan
 
 _SAMPLE = 96
 """Images that are tried."""
@@ -46,7 +47,7 @@ def estimate(config: GenerateConfig) -> Estimate:
         As `generate` would.
     """
     check_places(config)
-    scanned = scan(config.source)
+    scanned = scan_source(config.source)
     config = resolve(config, scanned, look_at(config, scanned))
     plan = Plan(config, len(scanned), 1, 0)
     part = _sample(scanned, config.seed)

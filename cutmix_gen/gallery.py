@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
+from cutmix_gen.archives import scan_source
 from cutmix_gen.config import GenerateConfig
 from cutmix_gen.draws import Draw, DrawKey, draw_copy
 from cutmix_gen.errors import SourceError
@@ -17,7 +18,7 @@ from cutmix_gen.pairing import Census, Members
 from cutmix_gen.records import Pixels, Size, Source, View
 from cutmix_gen.resolution import look_at, resolve
 from cutmix_gen.saliency import focus
-from cutmix_gen.source import Scan, scan
+from cutmix_gen.source import Scan
 from cutmix_gen.storage import Place, path_text
 
 _EXAMPLES = 6
@@ -47,7 +48,7 @@ def draw_gallery(source: Place, seed: int = 0) -> Image.Image:
     SourceError
         If fewer than two of the chosen images can be read.
     """
-    scanned = scan(source)
+    scanned = scan_source(source)
     config = GenerateConfig(source=source, output=source, seed=seed)
     config = resolve(config, scanned, look_at(config, scanned))
     sources = _some_sources(scanned, seed)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 from collections import Counter
 from dataclasses import replace
 from functools import partial
@@ -44,7 +45,7 @@ def look_at(config: GenerateConfig, scanned: Scan) -> list[Header]:
 
 def _header(root: Place, path: bytes) -> Header | None:
     try:
-        if isinstance(root, Path):
+        if isinstance(root, Path) and Path(os.fsdecode(source_path(root, path))).is_file():
             return peek(source_path(root, path))
         return peek(BytesIO(read_source(root, path_text(path))))
     except StorageError:

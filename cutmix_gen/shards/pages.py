@@ -69,6 +69,17 @@ class PlainPages:
             row -= values
         raise ValueError("the pages of the images end too early")
 
+    def places(self) -> Iterator[tuple[str, int]]:
+        """Give for each value where it begins in the file, as text, and its size."""
+        for values, begin, end in self._pages():
+            place = begin
+            for _ in range(values):
+                size = self._number(place)
+                yield str(place + 4), size
+                place += 4 + size
+            if place > end:
+                raise ValueError("an image reaches beyond its page")
+
     def _value(self, number: int, place: int, end: int) -> bytes:
         """Return a value of the page whose values begin and end at some places."""
         for _ in range(number):

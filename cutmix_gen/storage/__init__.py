@@ -50,8 +50,13 @@ def read_source(root: Place, path: str) -> bytes:
     """Return the bytes of the source image at a path as `path_text` writes it, below root."""
     if not isinstance(root, Path):
         return (root / os.fsdecode(path_bytes(path))).read_bytes()
-    with open(source_path(root, path_bytes(path)), "rb") as file:  # noqa: PTH123
-        return file.read()
+    try:
+        with open(source_path(root, path_bytes(path)), "rb") as file:  # noqa: PTH123
+            return file.read()
+    except NotADirectoryError:  # the path goes on inside of a shard
+        from cutmix_gen.storage.members import read_member  # noqa: PLC0415  most sources are files
+
+        return read_member(root, path_bytes(path))
 
 
 def read_ahead(read: Callable[[Item], Result], items: Sequence[Item], root: Place) -> Iterator[Result]:
