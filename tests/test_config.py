@@ -86,6 +86,7 @@ WRONG = [
     ({"split": "träin"}, ["--split", "letters, digits", "'träin'"]),
     ({"split": ".."}, ["--split", "'..'"]),
     ({"split": ".hidden"}, ["--split", "'.hidden'"]),
+    ({"license": "two\nlines"}, ["--license", "one line", "two"]),
     ({"shard_size": 2}, ["--shard-size", "at least 3", "2"]),
     ({"shard_size": 3.5}, ["--shard-size", "3.5"]),
     ({"seed": -1}, ["--seed", "from 0", "-1"]),
@@ -237,6 +238,8 @@ WITHOUT_EFFECT = {
     "max_failures": "5",
     "append": True,
     "overwrite": True,
+    "license": "mit",
+    "sidecars": True,
 }
 """For each field that does not, another value too."""
 

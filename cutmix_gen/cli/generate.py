@@ -29,8 +29,8 @@ def command(source: Place, output: Place, dry_run: bool, as_json: bool, **option
     """Make a set from the images in SRC, or go on where an earlier call stopped.
 
     The sub-folders of SRC are the classes; SRC may also hold shards: a set, a WebDataset, Parquet files with images and
-    labels. OUT gets the original images and the mixed ones in shards, with a
-    dataset card. The same command again resumes, or says that all is done.
+    labels. OUT gets the original images and the mixed ones in shards, with a dataset card. The same command again
+    resumes, or says that all is done.
 
     \b
     Example:
