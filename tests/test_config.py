@@ -87,6 +87,7 @@ WRONG = [
     ({"split": ".."}, ["--split", "'..'"]),
     ({"split": ".hidden"}, ["--split", "'.hidden'"]),
     ({"license": "two\nlines"}, ["--license", "one line", "two"]),
+    ({"sidecars": "yes"}, ["--sidecars", "true or false", "yes"]),
     ({"shard_size": 2}, ["--shard-size", "at least 3", "2"]),
     ({"shard_size": 3.5}, ["--shard-size", "3.5"]),
     ({"seed": -1}, ["--seed", "from 0", "-1"]),
