@@ -12,7 +12,7 @@ import numpy as np
 from cutmix_gen.config import GenerateConfig
 from cutmix_gen.geometry import TRIES, Chance, whole
 from cutmix_gen.masks import Mask, Strategy
-from cutmix_gen.ownership import Ownership, ownership
+from cutmix_gen.ownership import Ownership, full_ownership, ownership
 from cutmix_gen.pairing import Members
 from cutmix_gen.records import Box, Size, View
 
@@ -117,8 +117,10 @@ class _Copy:
         self._chosen = rng.choice(len(weighted), n, p=[weight for _, weight in weighted]).tolist()
         self._chances = self._framing.chances(rng, n, config.num_sources)
         self._strategies = [strategy for strategy, _ in weighted]
-        self._limit = _TRIES if config.lam_bounds is None else _TRIES_IN_RANGE
+        self._bounds = config.lam_bounds
+        self._limit = _TRIES if self._bounds is None else _TRIES_IN_RANGE
         self._rounds = [self._rounds_of(strategy, key) for strategy in self._strategies]
+        self._still = _still_views(self._framing, sizes) if self._framing.is_still else None
 
     def draws(self) -> list[Draw | str]:
         return [self._draw(place) for place in range(self._wanted)]
@@ -144,21 +146,27 @@ class _Copy:
             return "the image could not be read"
         if donors[0] < 0:
             return f"there is no {self._pairing.partner} in its block"
-        frame = self._framing.frame(size)
         rounds = self._rounds[self._chosen[place]]
         draw = self._realised(place, donors, strategy, rounds.first(place))
         if self._is_wanted(draw):
             return draw
+        return self._drawn_again(place, donors, strategy)
+
+    def _drawn_again(self, place: int, donors: list[int], strategy: Strategy) -> Draw | str:
+        """Return a sample from further draws, or why there can be none."""
+        rounds, frame = self._rounds[self._chosen[place]], self._framing.frame(self._known_size(place))
         for params in rounds.others(place, self._limit):
             draw = self._realised(place, donors, strategy, params)
             if self._is_wanted(draw):
                 return draw
-        if self._config.lam_bounds is not None:
+        if self._bounds is not None:
             return f"no mask of the strategy '{strategy.name}' on {frame} px gives a lam in the range asked for"
         return f"an image of {frame} px is too small for the strategy '{strategy.name}'"
 
     def _realised(self, place: int, donors: list[int], strategy: Strategy, params: Any) -> Draw:
         """Return the sample that some parameters give."""
+        if self._still is not None and not strategy.shrinks_donors and not strategy.follows_saliency:
+            return self._realised_still(self._still, place, donors, strategy, params)
         framing, flips, chances = self._framing, self._flips[place], self._chances[place]
         size = self._known_size(place)
         frame = framing.frame(size)
@@ -175,6 +183,15 @@ class _Copy:
         owned = ownership(mask, [base.place, *(view.place for view in views)])
         return Draw(donors, strategy, params, mask, (base, *views), owned)
 
+    def _realised_still(self, still: _Still, place: int, donors: list[int], strategy: Strategy, params: Any) -> Draw:
+        """Return the same in the usual case, in half the time: each image shows in one way, or its mirror image."""
+        views = still.views
+        mask = strategy.realise(params, still.frame)
+        flip, *flips = self._flips[place]
+        shown = (views[place][flip], *[views[donor][flip] for donor, flip in zip(donors, flips, strict=False)])
+        owned = full_ownership(mask) if still.is_full else ownership(mask, [view.place for view in shown])
+        return Draw(donors, strategy, params, mask, shown, owned)
+
     def _known_size(self, place: int) -> Size:
         size = self._sizes[place]
         if size is None:
@@ -184,7 +201,7 @@ class _Copy:
     def _is_wanted(self, draw: Draw) -> bool:
         if draw.owned.is_wasted:
             return False
-        bounds = self._config.lam_bounds
+        bounds = self._bounds
         return bounds is None or bounds[0] <= draw.owned.weights[0] <= bounds[1]
 
 
@@ -224,6 +241,25 @@ class Rounds:
         yield self._strategy.fallback()
 
 
+class _Still(NamedTuple):
+    """How each image of a part shows where that depends on nothing else."""
+
+    frame: Size
+    views: list[tuple[View, ...]]
+    """By place: as it is, and mirrored; nothing for an image that could not be read."""
+    is_full: bool
+    """Whether every image fills the frame."""
+
+
+def _still_views(framing: Framing, sizes: Sequence[Size | None]) -> _Still:
+    frame = framing.frame(Size(1, 1))
+    views = [
+        () if size is None else tuple(framing.donor(size, frame, (), flip=flip) for flip in (False, True))
+        for size in sizes
+    ]
+    return _Still(frame, views, all(view.place == whole(frame) for pair in views for view in pair[:1]))
+
+
 class Framing:
     """How images of any size are brought to the frames of samples, by a configuration."""
 
@@ -231,6 +267,11 @@ class Framing:
         self._target = config.target
         self._fit = config.make_fit()
         self._views: dict[tuple[int, int, int, int, bool], View] = {}
+
+    @property
+    def is_still(self) -> bool:
+        """Whether all samples have one size, to which an image is always brought in the same way."""
+        return self._target is not None and not self._fit.is_random
 
     def frame(self, size: Size) -> Size:
         """Return the size of the sample that an image is the base of."""

@@ -34,14 +34,19 @@ def ownership(mask: Mask, places: Sequence[Box]) -> Ownership:
         Where the image of each source lies in its frame, base first; what is outside is padding, nobody's.
     """
     if _is_full(mask, places):
-        weights = mask.weights()
-        return Ownership(weights, mask.bounds(), max(weights) >= 1.0 or mask.is_faint())
+        return full_ownership(mask)
     shows = _shows(mask, places)
     shares = shows.sum(axis=(1, 2))
     boxes = [pixel_bounds(show >= VISIBLE) for show in shows[1:]]
     weights = shares / shares.sum() if shares.any() else np.eye(len(shares))[0]
     seen = sum(bool((show >= VISIBLE).any()) for show in shows)
     return Ownership(weights.tolist(), boxes, seen < 2 or mask.is_faint())
+
+
+def full_ownership(mask: Mask) -> Ownership:
+    """Return the same where every image fills its frame."""
+    weights = mask.weights()
+    return Ownership(weights, mask.bounds(), max(weights) >= 1.0 or mask.is_faint())
 
 
 def shares_within(mask: Mask, places: Sequence[Box], within: Box) -> npt.NDArray[np.float64]:

@@ -220,7 +220,7 @@ class _Output:
         """Make and write the samples whose base is in a part."""
         if self._file is None:
             self._file = _ShardFile(self._run, self._name)
-        samples = list(self._mixed(part) if self._shard.copy else self._originals(part))
+        samples = self._mixed(part) if self._shard.copy else self._originals(part)
         if samples:
             rows = self._rows(samples)
             self._file.writer.write(rows)
@@ -254,29 +254,38 @@ class _Output:
         if self._file is not None:
             self._file.discard()
 
-    def _originals(self, part: _Part) -> Iterator[_Made]:
+    def _originals(self, part: _Part) -> list[_Made]:
         key = DrawKey(self._run.info.number, 0, self._task.number, part.number)
         bases = part.images[: part.bases]
-        views = draw_originals(self._run.config, key, [image.size for image in bases])
-        for place, (image, view) in enumerate(zip(bases, views, strict=True), part.start):
+        made = []
+        for place, view in enumerate(draw_originals(self._run.config, key, [image.size for image in bases])):
+            image = bases[place]
             if view is None or image.size is None:
                 self._skipped.append(Skip(image.source.path, image.reason))
                 continue
             size = self._run.config.target or image.size
             encoded = image.file or self._images.encode(self._images.show(image, view, size))
             recipe = self._recipes.original(view, size, image.source.label)
-            yield _Made(place, encoded, [image], _UNMIXED, "original", 1.0, recipe)
+            made.append(_Made(part.start + place, encoded, [image], _UNMIXED, "original", 1.0, recipe))
+        return made
 
-    def _mixed(self, part: _Part) -> Iterator[_Made]:
-        for place, (base, draw) in enumerate(zip(part.images, self._draws(part), strict=False)):
+    def _mixed(self, part: _Part) -> list[_Made]:
+        """Draw all samples, encode all, describe all: each step's code and data stay in the processor's caches."""
+        drawn: list[tuple[int, list[LoadedImage], Draw]] = []
+        for place, (base, draw) in enumerate(zip(part.images, self._draws(part), strict=False), part.start):
             if isinstance(draw, str):
                 self._skipped.append(Skip(base.source.path, base.reason or draw, unreadable=bool(base.reason)))
-                continue
-            images = [base, *[part.images[donor] for donor in draw.donors]]
-            encoded = self._images.encode(self._images.mix(images, draw.views, draw.mask))
-            strategy, params, size = draw.strategy, draw.params, draw.mask.size
-            recipe = self._recipes.mixed(strategy, params, size, draw.views, [image.source.label for image in images])
-            yield _Made(part.start + place, encoded, images, draw.owned, strategy.name, params.lam, recipe)
+            else:
+                drawn.append((place, [base, *[part.images[donor] for donor in draw.donors]], draw))
+        mix, encode = self._images.mix, self._images.encode
+        encoded = [encode(mix(images, draw.views, draw.mask)) for _, images, draw in drawn]
+        return [self._described(*sample, image) for sample, image in zip(drawn, encoded, strict=True)]
+
+    def _described(self, place: int, images: list[LoadedImage], draw: Draw, encoded: bytes) -> _Made:
+        _, strategy, params, mask, views, owned = draw
+        labels = [image.source.label for image in images]
+        recipe = self._recipes.mixed(strategy, params, mask.size, views, labels)
+        return _Made(place, encoded, images, owned, strategy.name, params.lam, recipe)
 
     def _draws(self, part: _Part) -> list[Draw | str]:
         key = DrawKey(self._run.info.number, self._shard.copy, self._task.number, part.number)

@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from functools import cache
+from typing import Any, get_type_hints
 
 import numpy as np
 import numpy.typing as npt
@@ -114,10 +115,9 @@ class RecipeWriter:
 
     @staticmethod
     def _middle(params: str, size: Size, views: Sequence[View], labels: Sequence[int]) -> str:
-        return (
-            f'"params":{params},"size":[{size.width},{size.height}],'
-            f'"views":[{",".join([view.json for view in views])}],"labels":[{",".join(map(str, labels))}]'
-        )
+        width, height = size
+        shown, classes = ",".join([view.json for view in views]), ",".join(map(str, labels))
+        return f'"params":{params},"size":[{width},{height}],"views":[{shown}],"labels":[{classes}]'
 
 
 def parse_recipe(text: str) -> Recipe:
@@ -156,10 +156,16 @@ _LARGEST = 1 << 16
 
 def _params_json(params: Any) -> str:
     """Return drawn parameters, a NamedTuple, as JSON."""
-    for value in params:
-        if type(value) is not float:
-            return _encode(params._asdict())
-    return "{" + ",".join([f'"{name}":{value!r}' for name, value in zip(params._fields, params, strict=True)]) + "}"
+    form = _number_form(params.__class__)
+    return form % params if form else _encode(params._asdict())
+
+
+@cache
+def _number_form(kind: type[Any]) -> str:
+    """Return what makes JSON of parameters that are all numbers; empty for others. Python writes both alike."""
+    if not set(get_type_hints(kind).values()) <= {int, float}:
+        return ""
+    return "{" + ",".join(f'"{name}":%r' for name in kind._fields) + "}"
 
 
 def _view(facts: dict[str, Any]) -> View:

@@ -107,9 +107,9 @@ class Patch(NamedTuple):
     """Top edge of that place."""
 
 
-@dataclass(frozen=True)  # without slots, for the cached lattice
+@dataclass(eq=False)  # neither frozen, which makes one three times as slow, nor slotted, for the cached lattice
 class PatchMask(Mask):
-    """Patches over a base; a later patch covers an earlier one."""
+    """Patches over a base; a later patch covers an earlier one. Not to be changed once it is made."""
 
     size: Size
     sources: int
@@ -126,17 +126,16 @@ class PatchMask(Mask):
         """Return the share of each source, as `Mask.weights` says."""
         if not self._is_one_box():
             return Mask.weights(self)
-        area, donor = self.size.area, self.patches[0].box.area
+        width, height = self.size
+        area, donor = width * height, self.patches[0].box.area
         return [(area - donor) / area, donor / area]
 
     def mix(self, base: AnyPixels, donors: list[AnyPixels]) -> AnyPixels:
         """Return the mixed image, as `Mask.mix` says."""
         mixed = base.copy()
-        for patch in self.patches:
-            box, image = patch.box, donors[patch.source - 1] if patch.source else base
-            mixed[box.y1 : box.y2, box.x1 : box.x2] = image[
-                patch.y : patch.y + box.height, patch.x : patch.x + box.width
-            ]
+        for source, (x1, y1, x2, y2), x, y in self.patches:
+            image = donors[source - 1] if source else base
+            mixed[y1:y2, x1:x2] = image[y : y + y2 - y1, x : x + x2 - x1]
         return mixed
 
     def shares(self, within: Box | None = None) -> npt.NDArray[np.float64]:
@@ -159,7 +158,10 @@ class PatchMask(Mask):
 
     def _is_one_box(self) -> bool:
         """Tell whether this is the common case, which needs no lattice."""
-        return self.sources == 2 and len(self.patches) == 1 and self.patches[0].box.area > 0 < self.patches[0].source
+        if len(self.patches) != 1 or self.sources != 2:
+            return False
+        source, (x1, y1, x2, y2), _, _ = self.patches[0]
+        return source == 1 and x1 < x2 and y1 < y2
 
     @cached_property
     def _cells(self) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.int64], npt.NDArray[np.int64]]:
