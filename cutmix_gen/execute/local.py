@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gc
 import signal
 import warnings
 from collections.abc import Callable, Generator, Iterator, Sequence
@@ -12,6 +11,7 @@ from typing import TypeVar
 
 from cutmix_gen.errors import WorkerError
 from cutmix_gen.execute import usable_cores
+from cutmix_gen.execute.memory import keep_memory
 
 Result = TypeVar("Result")
 
@@ -80,13 +80,11 @@ def _call(function: Callable[[int], Result], task: int, own_process: bool) -> tu
 def _prepare_worker(own_process: bool) -> None:
     """Set a worker up at its first task.
 
-    Arrow gets one thread. A process of our own leaves Ctrl-C to its parent, and looks for garbage more seldom: a
-    task makes many small objects and hardly any cycles among them.
+    Arrow gets one thread. A process of our own leaves Ctrl-C to its parent, and keeps the memory that it has.
     """
     if own_process:
         import pyarrow as pa  # noqa: PLC0415  see usable_cores
 
         pa.set_cpu_count(1)
         signal.signal(signal.SIGINT, signal.SIG_IGN)
-        gc.freeze()
-        gc.set_threshold(100_000, 20, 20)
+        keep_memory()
