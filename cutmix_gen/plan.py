@@ -183,6 +183,19 @@ class Run:
             return self.plan.permutation(task.start, task.stop), None
         return self._quotas.rows(task.start, task.stop)
 
+    def base(self, copy: int, position: int) -> Source | None:
+        """Return the base of the sample of a copy at a position in the order of the run; None where there is none."""
+        task, spec = self.plan.find(copy, position)
+        return self.sources(self.rows(task)[0][position - task.start :][:1])[0] if spec else None
+
+    def find_source(self, path: str, label: int) -> Source | None:
+        """Return the source of a class that has a path."""
+        if not 0 <= label < len(self.info.class_counts):
+            return None
+        stop = sum(self.info.class_counts[: label + 1])
+        found = self._index.find(path, range(stop - self.info.class_counts[label], stop))
+        return found if found and found.label == label else None
+
     def sources(self, rows: npt.NDArray[np.int64]) -> list[Source]:
         """Return the images at some places of the source index."""
         return self._index.rows(rows)

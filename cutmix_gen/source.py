@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from cutmix_gen.errors import SourceError
 from cutmix_gen.records import Source
@@ -289,3 +290,12 @@ class SourceIndex:
             for place, row in zip(here.tolist(), zip(*rows.values(), strict=True), strict=True):
                 found[place] = Source(*row)
         return [source for source in found if source is not None]
+
+    def find(self, path: str, within: range) -> Source | None:
+        """Return the source that has a path, looked for in a part of the index; None where there is none."""
+        for batch in range(within.start // _BATCH, -(-within.stop // _BATCH)):
+            rows = self._file.get_batch(batch)
+            place = pc.index(rows.column("path"), path).as_py()
+            if place >= 0:
+                return Source(*rows.slice(place, 1).to_pylist()[0].values())
+        return None
