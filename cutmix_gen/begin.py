@@ -233,7 +233,7 @@ def _add_run(config: GenerateConfig, scanned: Scan, headers: list[Header], numbe
     manifest = Manifest(config.output)
     manifest.remove_leftovers()
     plan = Plan(config, len(scanned), number, first_shard)
-    write_index(scanned, manifest.index_path(number))
+    index_sha256 = write_index(scanned, manifest.index_path(number))
     run = RunInfo(
         number=number,
         config=config.identity(),
@@ -249,6 +249,7 @@ def _add_run(config: GenerateConfig, scanned: Scan, headers: list[Header], numbe
         samples=plan.num_samples,
         passed_over=scanned.passed_over,
         versions=library_versions(),
+        index_sha256=index_sha256,
     )
     if not manifest.add_run(run):
         there = manifest.read_run(number)

@@ -18,7 +18,7 @@ import pyarrow.compute as pc
 
 from cutmix_gen.errors import SourceError
 from cutmix_gen.records import Source
-from cutmix_gen.storage import Place, atomic_file, path_text, read_ahead, source_path
+from cutmix_gen.storage import Place, atomic_file, path_text, read_ahead, sha256, source_path
 
 if TYPE_CHECKING:
     from cutmix_gen.storage.objects import ObjectPath
@@ -241,14 +241,8 @@ def source_state(root: Place) -> str:
     return hashlib.sha256(repr(folders).encode()).hexdigest()
 
 
-def write_index(scanned: Scan, path: Place) -> None:
-    """Write the index of a scan as an Arrow file that workers memory-map.
-
-    Parameters
-    ----------
-    scanned : Scan
-    path : Place
-    """
+def write_index(scanned: Scan, path: Place) -> str:
+    """Write the index of a scan as an Arrow file that workers memory-map; return the file's SHA-256."""
     file = atomic_file(path)
     try:
         with pa.OSFile(str(file.temporary), "wb") as sink, pa.ipc.new_file(sink, _SCHEMA) as writer:
@@ -261,7 +255,9 @@ def write_index(scanned: Scan, path: Place) -> None:
                     pa.array(scanned.sizes[part]),
                 ]
                 writer.write_batch(pa.record_batch(columns, schema=_SCHEMA))
+        digest = sha256(file.temporary)
         file.commit()
+        return digest
     finally:
         file.discard()
 

@@ -18,7 +18,7 @@ from cutmix_gen.masks import STRATEGIES
 from cutmix_gen.replay import Replayer, replay
 from cutmix_gen.shards import SHARD_FORMATS
 from tests.images import file_of, noise
-from tests.sets import make_folder
+from tests.sets import make_folder, reseal
 
 ORIGINAL, MIXED = "0001-000-000000002", "0001-001-000000003"
 
@@ -61,10 +61,6 @@ def change(output: Path, key: str, **fields) -> None:
     record = output / f".cutmix_gen/shards/{int(Path(place.file).stem.rpartition('-')[2]):06d}.json"
     size = (output / place.file).stat().st_size
     reseal(record, bytes=size)
-
-
-def reseal(path: Path, **changes) -> None:
-    path.write_text(json.dumps(json.loads(path.read_text()) | changes))
 
 
 def run(*arguments: str | Path):

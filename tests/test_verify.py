@@ -14,7 +14,7 @@ from cutmix_gen.masks import STRATEGIES
 from cutmix_gen.shards import SHARD_FORMATS
 from cutmix_gen.storage import sha256
 from cutmix_gen.verify import Verification, verify
-from tests.sets import make_folder
+from tests.sets import make_folder, reseal
 
 
 @pytest.fixture(scope="module")
@@ -49,8 +49,7 @@ def rewrite(output: Path, shard: int, change) -> None:
     rows = table.to_pylist()
     change(rows)
     pq.write_table(pa.Table.from_pylist(rows, schema=table.schema), path)
-    record["bytes"], record["sha256"] = path.stat().st_size, sha256(path)
-    record_path.write_text(json.dumps(record))
+    reseal(record_path, bytes=path.stat().st_size, sha256=sha256(path))
 
 
 @pytest.mark.parametrize("shards", SHARD_FORMATS)
