@@ -245,6 +245,11 @@ class Manifest:
             raise SetError(f"{path} names the file {record.file!r}, which is no shard of this set.")
         return record
 
+    def has_anything_of(self, shard: int, run: RunInfo, info: SetInfo) -> bool:
+        """Tell whether there is anything of a shard: one of which there is nothing waits to be made."""
+        file = self.root / run.shard_file(shard, info.shard_extension)
+        return self.record_path(shard).is_file() or file.is_file()
+
     def read_index(self, shard: int) -> bytes:
         """Return the index of a shard, empty where its record has none."""
         return b64decode(str(_read_json(self.record_path(shard)).get("index", "")))

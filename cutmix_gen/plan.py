@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from functools import lru_cache
+from functools import cached_property, lru_cache
 
 import numpy as np
 import numpy.typing as npt
@@ -165,7 +165,10 @@ class Run:
         self.plan = Plan(self.config, self.info.num_images, number, self.info.first_shard)
         self.shard_format = shard_format(self.set.shard_format)
         self._quotas = quota_plan(self.config, self.set.classes, self.census, number)
-        self._index = SourceIndex(cached(self.manifest.index_path(number), self.info.fingerprint))
+
+    @cached_property
+    def _index(self) -> SourceIndex:
+        return SourceIndex(cached(self.manifest.index_path(self.info.number), self.info.fingerprint))
 
     @property
     def identity(self) -> str:
