@@ -15,7 +15,7 @@ from cutmix_gen.errors import SetError
 from cutmix_gen.records import RowSchema, ShardHead, ShardRecord, Skip
 from cutmix_gen.seals import is_sealed, sealed
 from cutmix_gen.shards import shard_format
-from cutmix_gen.storage import Place, put_bytes, put_new, remove_leftovers
+from cutmix_gen.storage import Place, local_copy, put_bytes, put_new, remove_leftovers, sha256
 
 T = TypeVar("T")
 
@@ -151,6 +151,19 @@ class Manifest:
     def run_numbers(self) -> list[int]:
         """Return the numbers of all runs, in their order."""
         return [int(path.stem) for path in _numbered(self._home / "runs", _RUN_NAME)]
+
+    def check_index(self, run: RunInfo) -> None:
+        """Raise `SetError` unless the source index of a run is what was written."""
+        path = self.index_path(run.number)
+        remedy = "Copy it back from a copy of the set, or make the set again: --overwrite."
+        try:
+            with local_copy(path) as file:
+                if sha256(file) != run.index_sha256:
+                    raise SetError(
+                        f"{path} is damaged: the source index does not have the SHA-256 that its run says. {remedy}"
+                    )
+        except FileNotFoundError as error:
+            raise SetError(f"{path} is gone, the source index of run {run.number}. {remedy}") from error
 
     def runs(self) -> list[RunInfo]:
         """Read all runs, in their order."""

@@ -7,9 +7,11 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from click.testing import CliRunner
 
 from cutmix_gen import GenerateConfig, generate
 from cutmix_gen.card import write_card
+from cutmix_gen.cli import main
 from cutmix_gen.errors import SetError
 from cutmix_gen.manifest import Manifest
 from cutmix_gen.masks import STRATEGIES
@@ -261,7 +263,7 @@ def test_a_set_file_that_is_damaged_is_a_problem_that_cannot_be_mended(damaged):
 def test_a_source_index_that_is_gone_is_found_and_the_shards_are_checked_still(damaged):
     (damaged / ".cutmix_gen/runs/0001.arrow").unlink()
     result = verify(damaged, jobs=1, replays=Replays(5))
-    assert only_problem(result) == "the source index is gone"
+    assert "0001.arrow is gone, the source index of run 1" in only_problem(result)
     assert result.samples == 180
 
 
@@ -390,3 +392,60 @@ def test_what_is_repaired_is_made_again_with_the_same_bytes(tmp_path, shards):
     assert verify(output, jobs=1, deep=True).ok
     assert tree(output) == expected
     assert repair(output, verify(output, jobs=1).problems) == []
+
+
+@pytest.mark.parametrize("damage", ["flipped", "gone"])
+def test_nothing_is_made_from_a_damaged_source_index(tmp_path, damage):
+    source, output = make_folder(tmp_path / "images", per_class=5), tmp_path / "out"
+    config = GenerateConfig(source=source, output=output, backend="serial")
+    generate(config)
+    record_path(output, 1).unlink()
+    index = output / ".cutmix_gen/runs/0001.arrow"
+    flip(index, 4000) if damage == "flipped" else index.unlink()
+    with pytest.raises(SetError, match=r"0001\.arrow is (damaged|gone).*--overwrite"):
+        generate(config)
+
+
+def test_a_set_of_which_no_run_was_begun_is_not_finished(damaged):
+    shutil.rmtree(damaged / ".cutmix_gen/runs")
+    shutil.rmtree(damaged / ".cutmix_gen/shards")
+    shutil.rmtree(damaged / "data")
+    assert "no run was begun" in only_problem(verify(damaged, jobs=1))
+
+
+def test_progress_counts_shards_and_samples_that_are_made_again(damaged):
+    class Progress:
+        total, done = 0, 0
+
+        def start(self, total):
+            self.total = total
+
+        def advance(self, count):
+            self.done += count
+
+    progress = Progress()
+    verify(damaged, jobs=1, replays=Replays(7), progress=progress)
+    assert progress.total == progress.done == 2 + 7
+
+
+def test_the_command_says_what_was_found_dropped_and_what_to_do(damaged):
+    flip(damaged / "data/train-000001.parquet", 1000)
+    (damaged / "data/notes.txt").write_text("x")
+    said = CliRunner().invoke(main, ["verify", str(damaged)])
+    assert said.exit_code == 3
+    assert "data/train-000001.parquet: the file's SHA-256 is not" in said.output
+    assert "--repair` drops the shards" in said.output
+    facts = json.loads(CliRunner().invoke(main, ["verify", str(damaged), "--json", "--repair"]).stdout)
+    assert facts["ok"] is False
+    assert facts["dropped"] == ["data/train-000001.parquet"]
+    assert {tuple(problem) for problem in facts["problems"]} == {("shard", "key", "problem")}
+    said = CliRunner().invoke(main, ["verify", str(damaged), "--repair"])
+    assert "1 of 2 shards of run 1 are made; the generate command goes on" in said.output
+    assert "move it out of the set" in said.output
+    assert not (damaged / "data/train-000001.parquet").exists()
+
+
+def test_a_place_for_the_sources_without_a_replay_is_wrong_usage(damaged):
+    said = CliRunner().invoke(main, ["verify", str(damaged), "--source", str(damaged)])
+    assert said.exit_code == 2
+    assert "Give both, or neither" in said.output

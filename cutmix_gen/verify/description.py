@@ -11,7 +11,6 @@ from cutmix_gen.manifest import Manifest, RunInfo
 from cutmix_gen.plan import Run
 from cutmix_gen.records import Problem
 from cutmix_gen.sidecars import has_sidecars, shard_list, shard_list_text
-from cutmix_gen.storage import local_copy, sha256
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,22 +30,25 @@ def check_runs(manifest: Manifest) -> tuple[Runs, list[Problem]]:
     sound: list[RunInfo] = []
     unindexed: set[int] = set()
     numbers = manifest.run_numbers()
+    if not numbers:
+        problems.append(Problem(_run_file(1), "", "no run was begun; the generate command goes on", "unfinished"))
     next_shard = 0
-    for number in range(1, max(numbers, default=1) + 1):
+    for number in range(1, max(numbers, default=0) + 1):
         try:
             run = _checked_run(manifest, number)
             if len(sound) == number - 1 and run.first_shard != next_shard:
                 raise SetError(f"its shards begin at {run.first_shard}, they must follow on {next_shard - 1}")
         except (CutMixGenError, OSError) as error:
             text = "the file of this run is gone" if isinstance(error, FileNotFoundError) else str(error)
-            problems.append(Problem(_run_file(number), "", text, "description" if numbers else "unfinished"))
+            problems.append(Problem(_run_file(number), "", text, "description"))
             continue
         sound.append(run)
         next_shard = run.first_shard + run.shards
-        damage = _index_problem(manifest, run)
-        if damage:
+        try:
+            manifest.check_index(run)
+        except SetError as error:
             unindexed.add(number)
-            problems.append(Problem(f".cutmix_gen/runs/{number:04d}.arrow", "", damage, "description"))
+            problems.append(Problem(f".cutmix_gen/runs/{number:04d}.arrow", "", str(error), "description"))
     return Runs(sound, frozenset(unindexed), len(sound) == max(numbers, default=0) > 0), problems
 
 
@@ -72,16 +74,6 @@ def _checked_run(manifest: Manifest, number: int) -> RunInfo:
         if there != expected:
             raise SetError(f"its {what} is {there}, by its configuration it is {expected}")
     return info
-
-
-def _index_problem(manifest: Manifest, run: RunInfo) -> str:
-    try:
-        with local_copy(manifest.index_path(run.number)) as path:
-            if sha256(path) != run.index_sha256:
-                return "the source index was changed or damaged: its SHA-256 is not the one of its run"
-    except FileNotFoundError:
-        return "the source index is gone"
-    return ""
 
 
 def made_shards(manifest: Manifest, runs: list[RunInfo]) -> tuple[list[int], list[Problem]]:
