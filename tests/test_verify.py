@@ -170,10 +170,11 @@ def flip(path: Path, bit: int) -> None:
 @pytest.mark.parametrize("shards", SHARD_FORMATS)
 def test_a_flipped_bit_anywhere_in_a_set_is_found(tmp_path, shards):
     source, output = make_folder(tmp_path / "images", per_class=3), tmp_path / "out"
-    generate(GenerateConfig(source=source, output=output, format=shards, backend="serial", sidecars=True))
+    options = {"format": shards, "sidecars": True, "license": "cc-by-4.0"}
+    generate(GenerateConfig(source=source, output=output, backend="serial", **options))
     assert verify(output, jobs=1).ok
     names = tree(output)
-    assert len(names) == (12 if shards == "webdataset" else 10)
+    assert len(names) == (13 if shards == "webdataset" else 11)
     for number, name in enumerate(names):
         path = output / name
         data = path.read_bytes()
