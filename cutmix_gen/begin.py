@@ -13,7 +13,7 @@ from cutmix_gen.codecs import make_codec
 from cutmix_gen.codecs.pillow import Header
 from cutmix_gen.config import GenerateConfig
 from cutmix_gen.errors import SetError, UsageError
-from cutmix_gen.libraries import library_versions
+from cutmix_gen.libraries import changed_versions, library_versions
 from cutmix_gen.manifest import FORMAT_VERSION, Manifest, RunInfo, SetInfo
 from cutmix_gen.plan import Plan, Run
 from cutmix_gen.resolution import look_at, part_images, resolve
@@ -169,11 +169,7 @@ def _describes(config: GenerateConfig, run: RunInfo) -> bool:
 def _take_up(manifest: Manifest, run: RunInfo, source: Place) -> Run:
     manifest.remove_leftovers()
     make_codec(run.config["codec"])
-    changed = [
-        f"{name} {then} then, {now} now"
-        for name, then in run.versions.items()
-        if (now := library_versions().get(name, "not installed")) != then
-    ]
+    changed = changed_versions(run.versions)
     if changed:
         _log.warning(
             "Libraries have changed since the run began; what is made now may differ in its bytes: %s.",
@@ -237,7 +233,7 @@ def _add_run(config: GenerateConfig, scanned: Scan, headers: list[Header], numbe
     manifest = Manifest(config.output)
     manifest.remove_leftovers()
     plan = Plan(config, len(scanned), number, first_shard)
-    write_index(scanned, manifest.index_path(number))
+    index_sha256 = write_index(scanned, manifest.index_path(number))
     run = RunInfo(
         number=number,
         config=config.identity(),
@@ -253,6 +249,7 @@ def _add_run(config: GenerateConfig, scanned: Scan, headers: list[Header], numbe
         samples=plan.num_samples,
         passed_over=scanned.passed_over,
         versions=library_versions(),
+        index_sha256=index_sha256,
     )
     if not manifest.add_run(run):
         there = manifest.read_run(number)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
+from collections.abc import Iterator
 from itertools import groupby
 from pathlib import Path
 
@@ -16,11 +17,17 @@ from cutmix_gen.version import __version__
 
 def write_card(manifest: Manifest) -> None:
     """Write the card of a set from its records, and the same facts for machines."""
+    for name, content in card_files(manifest):
+        put_bytes(manifest.root / name, content)
+
+
+def card_files(manifest: Manifest) -> Iterator[tuple[str, bytes]]:
+    """Give name and content of the files that tell people and machines what is in a set."""
     info, runs, records = manifest.read_set(), manifest.runs(), list(manifest.records())
     license_name = manifest.read_license()
-    put_bytes(manifest.root / "README.md", card_text(info, runs, records, license_name).encode())
+    yield "README.md", card_text(info, runs, records, license_name).encode()
     splits = list(_by_split(runs, records))
-    put_bytes(manifest.root / "croissant.json", croissant_text(info, records, splits, license_name).encode())
+    yield "croissant.json", croissant_text(info, records, splits, license_name).encode()
 
 
 def card_text(info: SetInfo, runs: list[RunInfo], records: list[ShardRecord], license_name: str = "") -> str:

@@ -69,16 +69,19 @@ class Images:
     ----------
     config : GenerateConfig
         Resolved.
+    fitted : bool
+        Whether images are fitted when they are read, where all samples show them in the same way: then views are not
+        looked at again but for `flip`.
     """
 
-    def __init__(self, config: GenerateConfig) -> None:
+    def __init__(self, config: GenerateConfig, *, fitted: bool = True) -> None:
         self._config = config
         self._root = config.source
         self._codec = make_codec(config.codec)
         self._fit = config.make_fit()
         self._target = config.target
         self._encoding = config.encoding
-        self._frame = frame_of_all(config)
+        self._frame = frame_of_all(config) if fitted else None
         self._plans: dict[Size, tuple[View, int]] = {}
 
     def load(self, source: Source) -> LoadedImage:

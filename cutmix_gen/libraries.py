@@ -16,3 +16,13 @@ def library_versions() -> dict[str, str]:
         except PackageNotFoundError:
             continue
     return found
+
+
+def changed_versions(then: dict[str, str]) -> list[str]:
+    """Return a text for each library that has another release now, of those that had a part in the bytes then."""
+    now = library_versions()
+    return [
+        f"{name} {version} then, {now.get(name, 'not installed')} now"
+        for name, version in then.items()
+        if now.get(name) != version
+    ]

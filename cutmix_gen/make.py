@@ -61,6 +61,8 @@ def generate(config: GenerateConfig, progress: Progress | None = None) -> Report
     all_of_it, new = Tally(len(run.set.classes)), Tally(len(run.set.classes))
     done = _committed(run, all_of_it)
     tasks = _remaining(run, done, config)
+    if tasks:
+        run.manifest.check_index(run.info)
     if progress:
         progress.begin(run, all_of_it)
     work = partial(produce_in, config.output, run.info.number, run.config.source, run.identity)

@@ -13,8 +13,9 @@ from typing import Any, TypeVar, get_origin, get_type_hints
 from cutmix_gen.codecs import image_extension
 from cutmix_gen.errors import SetError
 from cutmix_gen.records import RowSchema, ShardHead, ShardRecord, Skip
+from cutmix_gen.seals import is_sealed, sealed
 from cutmix_gen.shards import shard_format
-from cutmix_gen.storage import Place, put_bytes, put_new, remove_leftovers
+from cutmix_gen.storage import Place, local_copy, put_bytes, put_new, remove_leftovers, sha256
 
 T = TypeVar("T")
 
@@ -84,6 +85,8 @@ class RunInfo:
     """What the scan left out: reason to count."""
     versions: dict[str, str]
     """Libraries whose code decides about the bytes."""
+    index_sha256: str
+    """Of the file of the source index."""
 
     @property
     def planned_shards(self) -> range:
@@ -125,35 +128,59 @@ class Manifest:
             raise SetError(
                 f"{self.root} must be a set made by `cutmix-gen generate`, but it has no .cutmix_gen/{path.name}."
             )
-        facts = _read_json(path)
+        facts = _parsed(path, path.read_bytes())  # a newer version may seal its files otherwise
         if facts.get("format_version") != FORMAT_VERSION:
             raise SetError(
                 f"{path} has format version {facts.get('format_version')}, this program reads {FORMAT_VERSION}. "
                 "Use the version of cutmix-gen that made the set, or a newer one."
             )
-        return _from_json(SetInfo, path, facts)
+        return _from_json(SetInfo, path, _read_json(path))
 
     def write_set(self, info: SetInfo) -> bool:
         """Write what the set is; return False if that was written already."""
-        return put_new(self._home / "dataset.json", _pretty(asdict(info)))
+        return put_new(self._home / "dataset.json", sealed(asdict(info), 2))
 
     def index_path(self, run: int) -> Place:
         """Return where the source index of a run lies."""
         return self._home / "runs" / f"{run:04d}.arrow"
 
+    def run_path(self, run: int) -> Place:
+        """Return where the file of a run lies."""
+        return self._home / "runs" / f"{run:04d}.json"
+
+    def run_numbers(self) -> list[int]:
+        """Return the numbers of all runs, in their order."""
+        return [int(path.stem) for path in _numbered(self._home / "runs", _RUN_NAME)]
+
+    def check_index(self, run: RunInfo) -> None:
+        """Raise `SetError` unless the source index of a run is what was written."""
+        path = self.index_path(run.number)
+        remedy = "Copy it back from a copy of the set, or make the set again: --overwrite."
+        try:
+            with local_copy(path) as file:
+                if sha256(file) != run.index_sha256:
+                    raise SetError(
+                        f"{path} is damaged: the source index does not have the SHA-256 that its run says. {remedy}"
+                    )
+        except FileNotFoundError as error:
+            raise SetError(f"{path} is gone, the source index of run {run.number}. {remedy}") from error
+
     def runs(self) -> list[RunInfo]:
         """Read all runs, in their order."""
-        folder = self._home / "runs"
-        return [_from_json(RunInfo, path, _read_json(path)) for path in _numbered(folder, _RUN_NAME)]
+        return [self.read_run(number) for number in self.run_numbers()]
 
     def read_run(self, number: int) -> RunInfo:
         """Read one run."""
-        path = self._home / "runs" / f"{number:04d}.json"
+        path = self.run_path(number)
         return _from_json(RunInfo, path, _read_json(path))
+
+    def record_numbers(self) -> list[int]:
+        """Return the numbers of the shards of which there is a commit record, valid or not, in their order."""
+        return [int(path.stem) for path in _numbered(self._home / "shards", _RECORD_NAME)]
 
     def add_run(self, info: RunInfo) -> bool:
         """Write a new run; return False if another process has written one of this number meanwhile."""
-        return put_new(self._home / "runs" / f"{info.number:04d}.json", _pretty(asdict(info)))
+        return put_new(self.run_path(info.number), sealed(asdict(info), 2))
 
     def planned_shards(self) -> list[int]:
         """Return the numbers of the shards of all runs, made or not."""
@@ -172,7 +199,7 @@ class Manifest:
         if record.file.endswith(".tar"):
             self.sidecar_path(record).unlink(missing_ok=True)  # of a shard that was there before this one
         facts = asdict(record) | ({"index": b64encode(index).decode()} if index else {})
-        put_bytes(self.record_path(record.shard), json.dumps(facts, separators=(",", ":")).encode() + b"\n")
+        put_bytes(self.record_path(record.shard), sealed(facts))
 
     def record(self, shard: int) -> ShardRecord | None:
         """Return the valid commit record of a shard, None where there is none.
@@ -187,9 +214,7 @@ class Manifest:
 
     def records(self) -> Iterator[ShardRecord]:
         """Read all commit records, in the order of the shards, whether their files are there or not."""
-        folder = self._home / "shards"
-        for path in _numbered(folder, _RECORD_NAME):
-            yield self.read_record(int(path.stem))
+        yield from map(self.read_record, self.record_numbers())
 
     def sidecar_path(self, record: ShardRecord) -> Place:
         """Return where the index file that DALI takes lies: beside the shard."""
@@ -202,7 +227,7 @@ class Manifest:
 
     def write_license(self, name: str) -> None:
         """Keep the licence of the images for the card."""
-        put_bytes(self._home / "card.json", _pretty({"license": name}))
+        put_bytes(self._home / "card.json", sealed({"license": name}, 2))
 
     def heads(self) -> Iterator[ShardHead]:
         """Read the first part of every valid commit record, in the order of the shards: ten times as fast as all."""
@@ -232,6 +257,11 @@ class Manifest:
         if not _SHARD_NAME.fullmatch(Path(record.file).name) or Path(record.file).parent != Path("data"):
             raise SetError(f"{path} names the file {record.file!r}, which is no shard of this set.")
         return record
+
+    def has_anything_of(self, shard: int, run: RunInfo, info: SetInfo) -> bool:
+        """Tell whether there is anything of a shard: one of which there is nothing waits to be made."""
+        file = self.root / run.shard_file(shard, info.shard_extension)
+        return self.record_path(shard).is_file() or file.is_file()
 
     def read_index(self, shard: int) -> bytes:
         """Return the index of a shard, empty where its record has none."""
@@ -280,9 +310,19 @@ class Manifest:
 
 
 def _read_json(path: Place) -> dict[str, Any]:
+    """Read a file of the set's description, whose seal tells whether it is what was written."""
+    data = path.read_bytes()
+    facts = _parsed(path, data)
+    if not is_sealed(data):
+        raise SetError(f"{path} is damaged: it does not have the SHA-256 that stands at its end.")
+    del facts["seal"]
+    return facts
+
+
+def _parsed(path: Place, data: bytes) -> dict[str, Any]:
     try:
-        facts = json.loads(path.read_bytes())
-    except ValueError as error:
+        facts = json.loads(data)
+    except (ValueError, RecursionError) as error:
         raise SetError(f"{path} must hold JSON, but it is damaged: {error}.") from error
     if not isinstance(facts, dict):
         raise SetError(f"{path} must hold a JSON object, but it holds a {type(facts).__name__}.")
@@ -291,7 +331,10 @@ def _read_json(path: Place) -> dict[str, Any]:
 
 def _head(path: Place) -> ShardHead | None:
     """Return what stands in a commit record before its lists; None where it is damaged."""
-    text, _, _ = path.read_bytes().decode(errors="replace").partition('"class_weight"')
+    data = path.read_bytes()
+    if not is_sealed(data):
+        return None
+    text, _, _ = data.decode(errors="replace").partition('"class_weight"')
     try:
         facts = json.loads(text.rstrip(" ,\n") + "}")
         head = ShardHead(**{name: facts[name] for name in ShardHead._fields})
@@ -325,7 +368,3 @@ def _from_json(kind: type[T], path: Place, facts: dict[str, Any]) -> T:
         return kind(**values)
     except TypeError as error:
         raise SetError(f"{path} does not hold what this version of cutmix-gen writes there: {error}.") from error
-
-
-def _pretty(facts: dict[str, Any]) -> bytes:
-    return json.dumps(facts, indent=2, ensure_ascii=False).encode() + b"\n"

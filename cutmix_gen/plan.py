@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from functools import lru_cache
+from functools import cached_property, lru_cache
 
 import numpy as np
 import numpy.typing as npt
@@ -165,7 +165,10 @@ class Run:
         self.plan = Plan(self.config, self.info.num_images, number, self.info.first_shard)
         self.shard_format = shard_format(self.set.shard_format)
         self._quotas = quota_plan(self.config, self.set.classes, self.census, number)
-        self._index = SourceIndex(cached(self.manifest.index_path(number), self.info.fingerprint))
+
+    @cached_property
+    def _index(self) -> SourceIndex:
+        return SourceIndex(cached(self.manifest.index_path(self.info.number), self.info.fingerprint))
 
     @property
     def identity(self) -> str:
@@ -182,6 +185,19 @@ class Run:
         if not self.plan.is_given(task):
             return self.plan.permutation(task.start, task.stop), None
         return self._quotas.rows(task.start, task.stop)
+
+    def base(self, copy: int, position: int) -> Source | None:
+        """Return the base of the sample of a copy at a position in the order of the run; None where there is none."""
+        task, spec = self.plan.find(copy, position)
+        return self.sources(self.rows(task)[0][position - task.start :][:1])[0] if spec else None
+
+    def find_source(self, path: str, label: int) -> Source | None:
+        """Return the source of a class that has a path."""
+        if not 0 <= label < len(self.info.class_counts):
+            return None
+        stop = sum(self.info.class_counts[: label + 1])
+        found = self._index.find(path, range(stop - self.info.class_counts[label], stop))
+        return found if found and found.label == label else None
 
     def sources(self, rows: npt.NDArray[np.int64]) -> list[Source]:
         """Return the images at some places of the source index."""

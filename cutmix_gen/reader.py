@@ -183,6 +183,11 @@ class Dataset:
         head, row = self._table.place(self._checked(number))
         return Place(head.file, row)
 
+    def shard(self, number: SupportsIndex) -> tuple[str, int]:
+        """Return the file that a sample lies in, relative to the set's folder, and the run that made it."""
+        head, _ = self._table.place(self._checked(number))
+        return head.file, head.run
+
     def find(self, key: str) -> int:
         """Return the number of the sample that has a key.
 

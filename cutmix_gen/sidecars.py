@@ -26,15 +26,21 @@ def has_sidecars(manifest: Manifest) -> bool:
 
 def write_sidecars(manifest: Manifest) -> None:
     """Write the list of the shards, and an index file beside each tar file that has none yet."""
-    shards = []
     for record in manifest.records():
-        shards.append({"url": record.file, "nsamples": record.samples, "filesize": record.bytes})
         index = manifest.sidecar_path(record)
         if record.file.endswith(".tar") and not index.is_file():
             with local_copy(manifest.root / record.file) as path:
                 put_bytes(index, dali_index(path).encode())
+    put_bytes(shard_list(manifest), shard_list_text(manifest))
+
+
+def shard_list_text(manifest: Manifest) -> bytes:
+    """Return the list of the shards."""
+    shards = [
+        {"url": record.file, "nsamples": record.samples, "filesize": record.bytes} for record in manifest.records()
+    ]
     facts = {"__kind__": "wids-shard-index-v1", "wids_version": 1, "shardlist": shards}
-    put_bytes(shard_list(manifest), json.dumps(facts, indent=1).encode() + b"\n")
+    return json.dumps(facts, indent=1).encode() + b"\n"
 
 
 def dali_index(path: Path) -> str:

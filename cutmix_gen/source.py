@@ -14,10 +14,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from cutmix_gen.errors import SourceError
 from cutmix_gen.records import Source
-from cutmix_gen.storage import Place, atomic_file, path_text, read_ahead, source_path
+from cutmix_gen.storage import Place, atomic_file, path_text, read_ahead, sha256, source_path
 
 if TYPE_CHECKING:
     from cutmix_gen.storage.objects import ObjectPath
@@ -240,14 +241,8 @@ def source_state(root: Place) -> str:
     return hashlib.sha256(repr(folders).encode()).hexdigest()
 
 
-def write_index(scanned: Scan, path: Place) -> None:
-    """Write the index of a scan as an Arrow file that workers memory-map.
-
-    Parameters
-    ----------
-    scanned : Scan
-    path : Place
-    """
+def write_index(scanned: Scan, path: Place) -> str:
+    """Write the index of a scan as an Arrow file that workers memory-map; return the file's SHA-256."""
     file = atomic_file(path)
     try:
         with pa.OSFile(str(file.temporary), "wb") as sink, pa.ipc.new_file(sink, _SCHEMA) as writer:
@@ -260,7 +255,9 @@ def write_index(scanned: Scan, path: Place) -> None:
                     pa.array(scanned.sizes[part]),
                 ]
                 writer.write_batch(pa.record_batch(columns, schema=_SCHEMA))
+        digest = sha256(file.temporary)
         file.commit()
+        return digest
     finally:
         file.discard()
 
@@ -289,3 +286,12 @@ class SourceIndex:
             for place, row in zip(here.tolist(), zip(*rows.values(), strict=True), strict=True):
                 found[place] = Source(*row)
         return [source for source in found if source is not None]
+
+    def find(self, path: str, within: range) -> Source | None:
+        """Return the source that has a path, looked for in a part of the index; None where there is none."""
+        for batch in range(within.start // _BATCH, -(-within.stop // _BATCH)):
+            rows = self._file.get_batch(batch)
+            place = pc.index(rows.column("path"), path).as_py()
+            if place >= 0:
+                return Source(*rows.slice(place, 1).to_pylist()[0].values())
+        return None

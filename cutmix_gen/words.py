@@ -135,19 +135,44 @@ def _histogram_lines(histogram: list[int]) -> Iterator[str]:
         yield f"  {number * step:.2f} to {(number + 1) * step:.2f}  {count:>10,}  {bar}"
 
 
-def verification_lines(result: Verification) -> Iterator[str]:
-    """Return what `verify` found."""
+def verification_lines(result: Verification, output: Place, dropped: list[str] | None) -> Iterator[str]:
+    """Return what `verify` found, what was dropped of it where that was asked for, and what to do."""
     for problem in result.problems:
         where = f"{problem.shard}: {problem.key}" if problem.key else problem.shard
         yield f"{where}: {problem.problem}"
     what = f"{_count(result.shards, 'shard')}, {_count(result.samples, 'sample')}"
     if result.ok:
         yield f"All good: {what}."
-    else:
-        yield f"Found {_count(len(result.problems), 'problem')} in {what}."
-        named = any(problem.shard.startswith("data/") for problem in result.problems)
-        first = "Delete the files in data/ that are named, then give" if named else "Give"
-        yield f"{first} the generate command again (or the slices that are missing): it makes what is not there."
+        return
+    yield f"Found {_count(len(result.problems), 'problem')} in {what}."
+    kinds = {problem.kind for problem in result.problems}
+    if dropped:
+        names = ", ".join(dropped[:_SHOWN_DROPPED]) + (", ..." if len(dropped) > _SHOWN_DROPPED else "")
+        yield f"Dropped {names}. Give the generate command again: it makes them again, with the same bytes."
+    elif "shard" in kinds and dropped is None:
+        yield f"`cutmix-gen verify {output} --repair` drops the shards that are bad; then generate makes them again."
+    for kind, remedy in _REMEDIES.items():
+        if kind in kinds:
+            yield remedy.format(output=output)
+
+
+_SHOWN_DROPPED = 5
+
+_REMEDIES = {
+    "unfinished": "What is not made yet is made by the same generate command (or the slices that are missing).",
+    "card": "The card and what else lies beside the shards is written again by `cutmix-gen finalize {output}`.",
+    "description": (
+        "A file that says what the set is cannot be made from the rest. Copy it back from a copy of the set, or make "
+        "the set again: --overwrite."
+    ),
+    "stranger": "What belongs to no run is left as it is. Loaders may take it for shards: move it out of the set.",
+    "source": "Where a source is not what it was, nothing can be said of the sample. --source SRC names another place.",
+    "versions": (
+        "Other releases of the libraries encode otherwise: these samples are right. With the releases named above "
+        "the bytes would be the same too."
+    ),
+}
+"""What to do about problems of each kind but `shard`."""
 
 
 def _count(number: int, thing: str) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import os
 import signal
 import subprocess
@@ -12,6 +13,8 @@ from pathlib import Path
 import numpy as np
 import pyarrow.parquet as pq
 from PIL import Image
+
+from cutmix_gen.seals import sealed
 
 
 def make_folder(root: Path, per_class: int = 40, classes: int = 3, size: tuple[int, int] = (32, 24)) -> Path:
@@ -24,6 +27,13 @@ def make_folder(root: Path, per_class: int = 40, classes: int = 3, size: tuple[i
             pixels = rng.integers(0, 256, (size[1], size[0], 3), np.uint8)
             Image.fromarray(pixels).save(folder / f"{number:04d}.jpg", quality=90)
     return root
+
+
+def reseal(path: Path, **changes: object) -> None:
+    """Change a file of a set's description so that only its content is wrong, and its seal is right."""
+    facts = json.loads(path.read_text()) | changes
+    facts.pop("seal", None)
+    path.write_bytes(sealed(facts))
 
 
 def tree(root: Path) -> dict[str, str]:

@@ -63,7 +63,7 @@ def run_of(number=1, split="train", shards=2):
         "seed": 0,
         "codec": "pillow",
     }
-    return RunInfo(number, config, "d", "/src", "f", "s", 1234, [1234], 1000, 0, shards, 4, {}, {})
+    return RunInfo(number, config, "d", "/src", "f", "s", 1234, [1234], 1000, 0, shards, 4, {}, {}, "")
 
 
 def record_of(shard, run=1, kind="original", samples=2000, split="train"):

@@ -9,6 +9,7 @@ import pytest
 from cutmix_gen.errors import SetError
 from cutmix_gen.manifest import FORMAT_VERSION, Manifest, RunInfo, SetInfo
 from cutmix_gen.records import LAM_BINS, RowSchema, ShardRecord, Skip
+from tests.sets import reseal
 
 SET = SetInfo(
     format_version=FORMAT_VERSION,
@@ -35,6 +36,7 @@ RUN = RunInfo(
     samples=200,
     passed_over={"hidden": 3},
     versions={"numpy": "2.4.0"},
+    index_sha256="b" * 64,
 )
 
 
@@ -76,10 +78,6 @@ def commit(manifest, record):
 
 def home(manifest):
     return manifest.root / ".cutmix_gen"
-
-
-def edit(path, **changes):
-    path.write_text(json.dumps(json.loads(path.read_text()) | changes))
 
 
 def files_in(folder):
@@ -160,7 +158,7 @@ def test_a_folder_without_a_set_is_refused_with_what_is_missing(tmp_path):
 
 
 def test_a_newer_format_version_is_refused_with_the_remedy(manifest):
-    edit(home(manifest) / "dataset.json", format_version=FORMAT_VERSION + 1, something="new")
+    reseal(home(manifest) / "dataset.json", format_version=FORMAT_VERSION + 1, something="new")
     with pytest.raises(SetError, match=rf"format version {FORMAT_VERSION + 1}.*reads {FORMAT_VERSION}.*newer"):
         manifest.read_set()
 
@@ -199,14 +197,14 @@ def test_a_damaged_record_is_an_error_that_names_it_and_counts_as_none(manifest,
 @pytest.mark.parametrize("skipped", [[1], [{"path": "x"}], [{"path": "x", "reason": "y", "more": 1}], 5, None])
 def test_damaged_skips_are_an_error_that_names_the_record(manifest, skipped):
     commit(manifest, record_of(12))
-    edit(manifest.record_path(12), skipped=skipped)
+    reseal(manifest.record_path(12), skipped=skipped)
     with pytest.raises(SetError, match=r"000012\.json"):
         manifest.read_record(12)
 
 
 @pytest.mark.parametrize("classes", [None, 5])
 def test_damaged_classes_are_an_error_that_names_the_file(manifest, classes):
-    edit(home(manifest) / "dataset.json", classes=classes)
+    reseal(home(manifest) / "dataset.json", classes=classes)
     with pytest.raises(SetError, match=r"dataset\.json"):
         manifest.read_set()
 
@@ -253,7 +251,7 @@ def test_there_is_no_record_of_a_shard_that_was_not_made(manifest):
 )
 def test_a_record_that_names_a_file_that_is_no_shard_is_refused(manifest, file):
     commit(manifest, record_of(12))
-    edit(manifest.record_path(12), file=file)
+    reseal(manifest.record_path(12), file=file)
     with pytest.raises(SetError, match=r"000012\.json"):
         manifest.read_record(12)
     assert manifest.record(12) is None
@@ -321,4 +319,26 @@ def test_records_are_plain_json_of_one_line(manifest):
     commit(manifest, record_of(12))
     text = manifest.record_path(12).read_text()
     assert text.count("\n") == 1
-    assert json.loads(text) == json.loads(json.dumps(asdict(record_of(12))))
+    facts = json.loads(text)
+    del facts["seal"]
+    assert facts == json.loads(json.dumps(asdict(record_of(12))))
+
+
+def test_every_flipped_bit_of_a_file_is_found(manifest):
+    manifest.add_run(RUN)
+    commit(manifest, record_of(12))
+    for path, read in (
+        (home(manifest) / "dataset.json", manifest.read_set),
+        (manifest.run_path(1), lambda: manifest.read_run(1)),
+        (manifest.record_path(12), lambda: manifest.read_record(12)),
+    ):
+        data = path.read_bytes()
+        for bit in range(0, 8 * len(data), 29):
+            damaged = bytearray(data)
+            damaged[bit // 8] ^= 1 << bit % 8
+            path.write_bytes(damaged)
+            with pytest.raises(SetError, match=path.name):
+                read()
+            assert path.parent.name != "shards" or (manifest.record(12) is None and not list(manifest.heads()))
+        path.write_bytes(data)
+        read()

@@ -14,6 +14,7 @@ from cutmix_gen.errors import SetError
 from cutmix_gen.manifest import Manifest
 from cutmix_gen.reader import Sample
 from cutmix_gen.records import Row
+from cutmix_gen.seals import sealed
 from cutmix_gen.shards import SHARD_FORMATS, shard_format
 from tests.images import pixels_in
 from tests.sets import make_folder
@@ -147,8 +148,9 @@ def test_an_unfinished_set_gives_what_is_committed(folder, tmp_path):
 def test_a_damaged_record_hides_its_shard_alone(folder, tmp_path):
     generate(GenerateConfig(source=folder, output=tmp_path / "out", shard_size=30, max_failures="3"))
     kept = sum(record.samples for record in Manifest(tmp_path / "out").records() if record.shard > 2)
-    for shard, damage in enumerate(("{", '{"shard": 1}', '{"shard":2,"file":"../x","run":1,"kind":"original"}')):
-        (tmp_path / f"out/.cutmix_gen/shards/{shard:06d}.json").write_text(damage)
+    head = next(Manifest(tmp_path / "out").heads())._asdict()
+    for shard, damage in enumerate((b"{", sealed({"shard": 1}), sealed(head | {"file": "../x"}))):
+        (tmp_path / f"out/.cutmix_gen/shards/{shard:06d}.json").write_bytes(damage)
     assert len(open_dataset(tmp_path / "out")) == kept > 100
 
 
@@ -230,8 +232,8 @@ def test_a_set_whose_records_have_no_index_is_read_too(folder, tmp_path):
     expected = [row.key for row in stored(output)]
     for path in (output / ".cutmix_gen/shards").iterdir():
         facts = json.loads(path.read_text())
-        del facts["index"]
-        path.write_text(json.dumps(facts))
+        del facts["index"], facts["seal"]
+        path.write_bytes(sealed(facts))
     assert keys_of(open_dataset(output), range(len(expected))) == expected
 
 

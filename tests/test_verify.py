@@ -7,14 +7,18 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from click.testing import CliRunner
 
 from cutmix_gen import GenerateConfig, generate
+from cutmix_gen.card import write_card
+from cutmix_gen.cli import main
 from cutmix_gen.errors import SetError
+from cutmix_gen.manifest import Manifest
 from cutmix_gen.masks import STRATEGIES
 from cutmix_gen.shards import SHARD_FORMATS
 from cutmix_gen.storage import sha256
-from cutmix_gen.verify import Verification, verify
-from tests.sets import make_folder
+from cutmix_gen.verify import Replays, Verification, repair, verify
+from tests.sets import make_folder, reseal, tree
 
 
 @pytest.fixture(scope="module")
@@ -42,15 +46,14 @@ def only_problem(result: Verification) -> str:
 
 def rewrite(output: Path, shard: int, change) -> None:
     """Change a shard's table and put the record in order again, so that only the content is wrong."""
-    record_path = output / f".cutmix_gen/shards/{shard:06d}.json"
-    record = json.loads(record_path.read_text())
+    record = json.loads(record_path(output, shard).read_text())
     path = output / record["file"]
     table = pq.read_table(path)
     rows = table.to_pylist()
     change(rows)
     pq.write_table(pa.Table.from_pylist(rows, schema=table.schema), path)
-    record["bytes"], record["sha256"] = path.stat().st_size, sha256(path)
-    record_path.write_text(json.dumps(record))
+    reseal(record_path(output, shard), bytes=path.stat().st_size, sha256=sha256(path))
+    write_card(Manifest(output))
 
 
 @pytest.mark.parametrize("shards", SHARD_FORMATS)
@@ -152,3 +155,298 @@ def test_only_a_deep_look_finds_an_image_that_is_none(damaged):
 def test_a_folder_that_is_no_set_is_an_error(tmp_path):
     with pytest.raises(SetError, match="must be a set"):
         verify(tmp_path)
+
+
+def record_path(output: Path, shard: int) -> Path:
+    return output / f".cutmix_gen/shards/{shard:06d}.json"
+
+
+def flip(path: Path, bit: int) -> None:
+    data = bytearray(path.read_bytes())
+    data[bit // 8] ^= 1 << bit % 8
+    path.write_bytes(data)
+
+
+@pytest.mark.parametrize("shards", SHARD_FORMATS)
+def test_a_flipped_bit_anywhere_in_a_set_is_found(tmp_path, shards):
+    source, output = make_folder(tmp_path / "images", per_class=3), tmp_path / "out"
+    options = {"format": shards, "sidecars": True, "license": "cc-by-4.0"}
+    generate(GenerateConfig(source=source, output=output, backend="serial", **options))
+    assert verify(output, jobs=1).ok
+    names = tree(output)
+    assert len(names) == (13 if shards == "webdataset" else 11)
+    for number, name in enumerate(names):
+        path = output / name
+        data = path.read_bytes()
+        bits = 8 * len(data)
+        # The first and the last bit, and some between that fall on all bits of a byte.
+        for bit in {0, bits - 1, *range(number, bits, bits // 8 | 1)}:
+            flip(path, bit)
+            result = verify(output, jobs=1)
+            assert not result.ok, f"bit {bit} of {name}"
+            assert name in {problem.shard for problem in result.problems}
+            path.write_bytes(data)
+    assert verify(output, jobs=1).ok
+
+
+@pytest.mark.parametrize(
+    ("changes", "problem"),
+    [
+        ({"class_weight": [30.0, 30.0, 30.0]}, "class_weight is not the sum"),
+        ({"class_weight": [1.0]}, "class_weight is not the sum"),
+        ({"lam_histogram": [4] * 20}, "lam_histogram is"),
+        ({"strategies": {"patches": 90}}, "strategies is"),
+        ({"converted": 91}, "converted is 91 of 90"),
+        ({"kind": "original"}, "kind is original"),
+        ({"copy": 2}, "copy is 2"),
+        ({"shard": 0}, "it is the record of shard 0"),
+        ({"run": 2}, "it is the record of shard 1 of run 2"),
+        ({"file": "data/train-000000.parquet"}, "it names the file data/train-000000.parquet"),
+        ({"skipped": [{"path": "class-0/0000.jpg", "reason": "no"}]}, "90 and 1 skipped"),
+    ],
+    ids=str,
+)
+def test_each_field_of_a_record_that_does_not_follow_from_its_shard_is_found(damaged, changes, problem):
+    reseal(record_path(damaged, 1), **changes)
+    found = [each for each in verify(damaged, jobs=1).problems if each.shard.startswith(".cutmix_gen/shards/000001")]
+    assert any(problem in each.problem for each in found), found
+
+
+def test_a_skip_of_another_image_than_the_one_that_is_missing_is_found(tmp_path):
+    source, output = make_folder(tmp_path / "images", per_class=10), tmp_path / "out"
+    (source / "class-1/0003.jpg").write_bytes(b"no image")
+    generate(GenerateConfig(source=source, output=output, backend="serial", max_failures="1"))
+    assert verify(output, jobs=1).ok
+    skipped = json.loads(record_path(output, 0).read_text())["skipped"]
+    assert [skip["path"] for skip in skipped] == ["class-1/0003.jpg"]
+    reseal(record_path(output, 0), skipped=[skipped[0] | {"path": "class-1/0004.jpg"}])
+    assert any("not those whose samples are missing" in found.problem for found in verify(output, jobs=1).problems)
+
+
+def test_a_sample_of_another_base_than_the_plan_has_is_found(damaged):
+    def change(rows):
+        rows[3]["sources"][0] = (
+            "class-0/0029.jpg" if rows[3]["sources"][0] != "class-0/0029.jpg" else "class-0/0028.jpg"
+        )
+
+    rewrite(damaged, 1, change)
+    assert "the base is class-0/00" in only_problem(verify(damaged, jobs=1))
+
+
+def test_a_donor_of_another_class_than_the_label_says_is_found(damaged):
+    def change(rows):
+        label = rows[3]["label_index"][1]
+        rows[3]["sources"][1] = f"class-{(label + 1) % 3}/0000.jpg"
+
+    rewrite(damaged, 1, change)
+    assert "is no source of class" in only_problem(verify(damaged, jobs=1))
+
+
+def test_of_many_problems_of_one_shard_the_first_are_told_and_the_rest_counted(damaged):
+    def change(rows):
+        for row in rows:
+            row["lam"] = 0.123
+
+    rewrite(damaged, 1, change)
+    problems = [found for found in verify(damaged, jobs=1).problems if found.shard == "data/train-000001.parquet"]
+    assert len(problems) == 21
+    assert any(found.problem == "70 more problems like these" for found in problems)
+
+
+def test_a_set_file_that_is_damaged_is_a_problem_that_cannot_be_mended(damaged):
+    (damaged / ".cutmix_gen/dataset.json").write_text("{")
+    result = verify(damaged, jobs=1)
+    assert "damaged" in only_problem(result)
+    assert result.problems[0].kind == "description"
+    assert repair(damaged, result.problems) == []
+
+
+def test_a_source_index_that_is_gone_is_found_and_the_shards_are_checked_still(damaged):
+    (damaged / ".cutmix_gen/runs/0001.arrow").unlink()
+    result = verify(damaged, jobs=1, replays=Replays(5))
+    assert "0001.arrow is gone, the source index of run 1" in only_problem(result)
+    assert result.samples == 180
+
+
+def test_a_run_file_that_is_gone_is_found(folder, damaged):
+    generate(GenerateConfig(source=folder, output=damaged, backend="serial", append=True, seed=1, label_smoothing=0.1))
+    assert verify(damaged, jobs=1).ok
+    (damaged / ".cutmix_gen/runs/0001.json").unlink()
+    assert "the file of this run is gone" in only_problem(verify(damaged, jobs=1))
+
+
+@pytest.mark.parametrize(
+    ("changes", "problem"),
+    [
+        ({"first_shard": 1}, "must follow on"),
+        ({"shards": 3}, "number of shards is 3"),
+        ({"samples": 3}, "number of samples is 3"),
+        ({"num_images": 80}, "number of images is 80"),
+        ({"number": 2}, "number is 2"),
+        ({"digest": "d"}, "digest is d"),
+        ({"config": {"colour": 1}}, "its configuration is none of this version's"),
+    ],
+)
+def test_a_run_that_does_not_agree_with_its_plan_is_found(damaged, changes, problem):
+    reseal(damaged / ".cutmix_gen/runs/0001.json", **changes)
+    assert any(problem in found.problem for found in verify(damaged, jobs=1).problems)
+
+
+def test_a_record_of_a_shard_that_no_run_has_is_found_and_kept(damaged):
+    shutil.copy(record_path(damaged, 1), record_path(damaged, 7))
+    result = verify(damaged, jobs=1)
+    assert "no run of the set has such a shard" in only_problem(result)
+    assert repair(damaged, result.problems) == []
+    assert record_path(damaged, 7).is_file()
+
+
+@pytest.mark.parametrize("run", [1, 2])
+def test_repair_keeps_the_shards_of_a_run_whose_file_is_gone_or_damaged(folder, damaged, run):
+    generate(GenerateConfig(source=folder, output=damaged, backend="serial", append=True, seed=1, label_smoothing=0.1))
+    before = tree(damaged)
+    for damage in (b"{", None):
+        path = damaged / f".cutmix_gen/runs/{run:04d}.json"
+        path.write_bytes(damage) if damage else path.unlink()
+        result = verify(damaged, jobs=1)
+        assert not result.ok
+        assert repair(damaged, result.problems) == []
+        now = tree(damaged)
+        assert {name: now[name] for name in now if name != path.relative_to(damaged).as_posix()} == {
+            name: before[name] for name in before if name != path.relative_to(damaged).as_posix()
+        }
+
+
+@pytest.mark.parametrize("name", ["README.md", "croissant.json"])
+def test_a_card_that_says_something_else_than_the_records_is_found(damaged, name):
+    path = damaged / name
+    path.write_text(path.read_text().replace("90", "91").replace("samples", "simples"))
+    assert "not what the records give" in only_problem(verify(damaged, jobs=1))
+    path.unlink()
+    assert only_problem(verify(damaged, jobs=1)) == "the file is missing"
+
+
+def test_samples_are_made_again_and_compared(folder, damaged):
+    assert verify(damaged, jobs=2, replays=Replays(40, seed=3)).ok
+    assert verify(damaged, jobs=1, replays=Replays(1000)).ok
+
+    def change(rows):
+        rows[3]["image"]["bytes"] = (folder / "class-0/0000.jpg").read_bytes()
+
+    rewrite(damaged, 1, change)
+    assert verify(damaged, jobs=1, deep=True).ok
+    result = verify(damaged, jobs=1, replays=Replays(1000))
+    assert only_problem(result) == "made again from its sources, the image has other bytes"
+    assert result.problems[0].key.startswith("0001-001-")
+
+
+def test_a_missing_source_is_told_from_a_wrong_sample_and_its_shard_is_kept(tmp_path):
+    source, output = make_folder(tmp_path / "images", per_class=5), tmp_path / "out"
+    generate(GenerateConfig(source=source, output=output, backend="serial"))
+    (source / "class-0/0000.jpg").unlink()
+    result = verify(output, jobs=1, replays=Replays(1000))
+    assert {problem.kind for problem in result.problems} == {"source"}
+    assert all("class-0/0000.jpg" in problem.problem for problem in result.problems)
+    assert len(result.problems) == 3  # the original, as a base, as a donor
+    assert repair(output, result.problems) == []
+    shutil.move(source, tmp_path / "elsewhere")
+    make_folder(tmp_path / "again", per_class=5)
+    assert verify(output, jobs=1, replays=Replays(1000, source=tmp_path / "again")).ok
+
+
+def test_the_same_seed_draws_the_same_samples(damaged, monkeypatch):
+    drawn = []
+    monkeypatch.setattr("cutmix_gen.verify.replay_sample", lambda _output, _source, _call, number: drawn.append(number))
+    for seed in (1, 1, 2):
+        verify(damaged, jobs=1, replays=Replays(20, seed))
+    assert drawn[:20] == drawn[20:40] != drawn[40:]
+    assert len(set(drawn[:20])) == 20
+
+
+@pytest.mark.parametrize("shards", SHARD_FORMATS)
+def test_what_is_repaired_is_made_again_with_the_same_bytes(tmp_path, shards):
+    source, output = make_folder(tmp_path / "images", per_class=30), tmp_path / "out"
+    options = {"format": shards, "copies": 2, "shard_size": 30, "strategy": tuple(STRATEGIES), "sidecars": True}
+    config = GenerateConfig(source=source, output=output, backend="serial", **options)
+    generate(config)
+    expected = tree(output)
+    files = [path for path in (output / "data").iterdir() if path.suffix != ".idx"]
+    assert len(files) == 9
+    for number, path in enumerate(sorted(files)):
+        record = record_path(output, number)
+        if number < 2:
+            flip(path, 1000)
+        elif number == 2:
+            path.unlink()
+        elif number == 3:
+            record.unlink()
+        elif number == 4:
+            flip(record, 100)
+    for path in [output / "README.md", *sorted(output.glob("data/*.idx"))[-1:]]:
+        flip(path, 100)
+    result = verify(output, jobs=1)
+    dropped = repair(output, result.problems)
+    assert [name for name in dropped if not name.endswith(".idx")] == [
+        path.relative_to(output).as_posix() for path in sorted(files)[:5]
+    ]
+    report = generate(config)
+    assert report.new_shards == 5
+    assert verify(output, jobs=1, deep=True).ok
+    assert tree(output) == expected
+    assert repair(output, verify(output, jobs=1).problems) == []
+
+
+@pytest.mark.parametrize("damage", ["flipped", "gone"])
+def test_nothing_is_made_from_a_damaged_source_index(tmp_path, damage):
+    source, output = make_folder(tmp_path / "images", per_class=5), tmp_path / "out"
+    config = GenerateConfig(source=source, output=output, backend="serial")
+    generate(config)
+    record_path(output, 1).unlink()
+    index = output / ".cutmix_gen/runs/0001.arrow"
+    flip(index, 4000) if damage == "flipped" else index.unlink()
+    with pytest.raises(SetError, match=r"0001\.arrow is (damaged|gone).*--overwrite"):
+        generate(config)
+
+
+def test_a_set_of_which_no_run_was_begun_is_not_finished(damaged):
+    shutil.rmtree(damaged / ".cutmix_gen/runs")
+    shutil.rmtree(damaged / ".cutmix_gen/shards")
+    shutil.rmtree(damaged / "data")
+    assert "no run was begun" in only_problem(verify(damaged, jobs=1))
+
+
+def test_progress_counts_shards_and_samples_that_are_made_again(damaged):
+    class Progress:
+        total, done = 0, 0
+
+        def start(self, total):
+            self.total = total
+
+        def advance(self, count):
+            self.done += count
+
+    progress = Progress()
+    verify(damaged, jobs=1, replays=Replays(7), progress=progress)
+    assert progress.total == progress.done == 2 + 7
+
+
+def test_the_command_says_what_was_found_dropped_and_what_to_do(damaged):
+    flip(damaged / "data/train-000001.parquet", 1000)
+    (damaged / "data/notes.txt").write_text("x")
+    said = CliRunner().invoke(main, ["verify", str(damaged)])
+    assert said.exit_code == 3
+    assert "data/train-000001.parquet: the file's SHA-256 is not" in said.output
+    assert "--repair` drops the shards" in said.output
+    facts = json.loads(CliRunner().invoke(main, ["verify", str(damaged), "--json", "--repair"]).stdout)
+    assert facts["ok"] is False
+    assert facts["dropped"] == ["data/train-000001.parquet"]
+    assert {tuple(problem) for problem in facts["problems"]} == {("shard", "key", "problem")}
+    said = CliRunner().invoke(main, ["verify", str(damaged), "--repair"])
+    assert "1 of 2 shards of run 1 are made; the generate command goes on" in said.output
+    assert "move it out of the set" in said.output
+    assert not (damaged / "data/train-000001.parquet").exists()
+
+
+def test_a_place_for_the_sources_without_a_replay_is_wrong_usage(damaged):
+    said = CliRunner().invoke(main, ["verify", str(damaged), "--source", str(damaged)])
+    assert said.exit_code == 2
+    assert "Give both, or neither" in said.output

@@ -78,6 +78,12 @@ def _lines_of(ctx: click.Context, param: click.Parameter, file: TextIO | None) -
     return lines
 
 
+def moved_source(command: Command) -> Command:
+    """Add --source, for whoever goes back to the sources of a set."""
+    text = "Where the sources are now, if that is not where they were."
+    return click.option("--source", metavar="SRC", type=PLACE, help=text)(command)
+
+
 def json_option(command: Command) -> Command:
     """Add --json."""
     return click.option("--json", "as_json", is_flag=True, help="Print one JSON object and nothing else.")(command)

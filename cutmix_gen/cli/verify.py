@@ -3,34 +3,96 @@
 from __future__ import annotations
 
 import sys
-from dataclasses import asdict
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from cutmix_gen.cli.options import FOUND_WRONG, OUT, json_option, print_json, say
+from cutmix_gen.cli.options import FOUND_WRONG, OUT, json_option, moved_source, print_json, say
 from cutmix_gen.storage import Place
 from cutmix_gen.words import verification_lines
+
+if TYPE_CHECKING:
+    from cutmix_gen.verify import Verification
 
 
 @click.command("verify")
 @OUT
-@click.option("--deep", is_flag=True, help="Decode every image too.")
+@click.option("--deep", is_flag=True, help="Decode every image, and look every donor up in the source index.")
+@click.option(
+    "--replay",
+    "count",
+    type=click.IntRange(0),
+    metavar="N",
+    default=0,
+    help="Make N samples, drawn at random, again from the sources, and compare the bytes.",
+)
+@click.option("--seed", type=click.IntRange(0), metavar="INT", default=0, show_default=True, help="Of that choice.")
+@moved_source
+@click.option("--repair", is_flag=True, help="Drop what is bad, so that the next generate makes it again.")
 @click.option("-j", "--jobs", type=click.IntRange(1), metavar="INT", help="Processes.  [default: usable cores]")
 @json_option
-def command(output: Place, deep: bool, jobs: int | None, as_json: bool) -> None:
-    """Check the shards of a set against their records, and every label against the law.
+def command(  # noqa: PLR0913, PLR0917  a command's parameters are its options
+    output: Place,
+    deep: bool,
+    count: int,
+    seed: int,
+    source: Place | None,
+    repair: bool,
+    jobs: int | None,
+    as_json: bool,
+) -> None:
+    """Check a set: its description, its shards against their records, every label against the law.
 
     Ends with code 3 and a line for each problem if something is wrong.
 
     \b
     Example:
       cutmix-gen verify out --deep
+      cutmix-gen verify out --replay 100
     """
-    from cutmix_gen.verify import verify as run_verify  # noqa: PLC0415  each command imports what it needs
+    if source is not None and not count:
+        raise click.UsageError("--source is where --replay N finds the sources. Give both, or neither.")
+    from cutmix_gen.verify import Replays  # noqa: PLC0415  each command imports what it needs
+    from cutmix_gen.verify import repair as run_repair  # noqa: PLC0415
+    from cutmix_gen.verify import verify as run_verify  # noqa: PLC0415
 
-    result = run_verify(output, deep=deep, jobs=jobs)
+    bar = _Bar()
+    try:
+        result = run_verify(
+            output, deep=deep, jobs=jobs, replays=Replays(count, seed, source) if count else None, progress=bar
+        )
+    finally:
+        bar.close()
+    dropped = run_repair(output, result.problems) if repair else None
     if as_json:
-        print_json({"ok": result.ok} | asdict(result))
+        print_json(_facts(result) | ({} if dropped is None else {"dropped": dropped}))
     else:
-        say(verification_lines(result))
+        say(verification_lines(result, output, dropped))
     sys.exit(0 if result.ok else FOUND_WRONG)
+
+
+def _facts(result: Verification) -> dict[str, Any]:
+    problems = [{"shard": each.shard, "key": each.key, "problem": each.problem} for each in result.problems]
+    return {"ok": result.ok, "shards": result.shards, "samples": result.samples, "problems": problems}
+
+
+class _Bar:
+    """A progress bar in shards, on a terminal only."""
+
+    def __init__(self) -> None:
+        self._bar: Any = None
+
+    def start(self, total: int) -> None:
+        """Start the bar."""
+        from tqdm import tqdm  # noqa: PLC0415  each command imports what it needs
+
+        self._bar = tqdm(total=total, unit=" shards", disable=None, smoothing=0.1)
+
+    def advance(self, count: int) -> None:
+        """Move on."""
+        self._bar.update(count)
+
+    def close(self) -> None:
+        """Leave the bar as it stands."""
+        if self._bar is not None:
+            self._bar.close()

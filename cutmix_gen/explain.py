@@ -1,0 +1,153 @@
+"""A picture of how a sample was made: its sources, the mask, the result."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+from PIL import Image, ImageColor, ImageDraw, ImageFont
+
+from cutmix_gen.images import LoadedImage
+from cutmix_gen.masks import Mask
+from cutmix_gen.ownership import Ownership
+from cutmix_gen.recipe import Recipe
+from cutmix_gen.records import Box, Pixels, Size, View
+
+_HEIGHT, _WIDEST = 256, 512
+"""Pixels of a panel: all are as high, unless that makes one too wide."""
+_MARGIN, _LINE, _FONT = 12, 17, 13
+_INK, _PAPER, _SHADE = "#222222", "white", 0.35
+_COLOURS = ("#0072b2", "#e69f00", "#009e73", "#cc79a7", "#56b4e9", "#d55e00", "#f0e442")
+"""Of the sources, base first (Okabe and Ito 2008: told apart by everybody)."""
+
+
+class _Panel(NamedTuple):
+    picture: Image.Image
+    caption: list[str]
+    colour: str = _INK
+
+
+def draw_explanation(
+    recipe: Recipe, sources: list[LoadedImage], result: Pixels, classes: tuple[str, ...]
+) -> Image.Image:
+    """Draw the sources of a sample with the parts that are used, then the mask and the result.
+
+    Parameters
+    ----------
+    recipe : Recipe
+    sources : list of LoadedImage
+        Base first, all of them read.
+    result : (H, W[, 3]) ndarray
+        The sample.
+    classes : tuple of str
+    """
+    owned, mask = recipe.ownership(), recipe.mask()
+    panels = [
+        _source_panel(image, view, number, f"{owned.weights[number]:.3f} {classes[image.source.label]}")
+        for number, (image, view) in enumerate(zip(sources, recipe.views, strict=True))
+    ]
+    if mask is not None:
+        shares = [f"{share:.3f} {_role(number)}" for number, share in enumerate(owned.weights)]
+        panels.append(_Panel(_scaled(Image.fromarray(_mask_picture(mask, recipe.views))), ["mask", *shares]))
+    panels.append(_Panel(_outlined(result, owned), [recipe.strategy, *_facts(recipe)]))
+    return _in_a_row(panels)
+
+
+def _source_panel(image: LoadedImage, view: View, number: int, share: str) -> _Panel:
+    """Show a whole source, what is not used of it in the shade."""
+    if image.decoded is None or image.size is None:
+        raise ValueError(f"{image.source.path} was not read")
+    pixels = np.asarray(as_rgb(image.decoded.pixels))
+    crop = _on(pixels, view.crop, image.size)
+    shaded = (pixels * _SHADE + 255 * (1 - _SHADE)).astype(np.uint8)
+    used = (slice(crop.y1, crop.y2), slice(crop.x1, crop.x2))
+    shaded[used] = pixels[used]
+    picture, colour = _scaled(Image.fromarray(shaded)), _COLOURS[number % len(_COLOURS)]
+    drawn = _on(np.asarray(picture), view.crop, image.size)
+    ImageDraw.Draw(picture).rectangle((drawn.x1, drawn.y1, drawn.x2 - 1, drawn.y2 - 1), outline=colour, width=3)
+    turned = ", mirrored" if view.flip else ""
+    return _Panel(picture, [f"{_role(number)}: {image.source.path}", share, f"{image.size} px{turned}"], colour)
+
+
+def _role(number: int) -> str:
+    return "base" if number == 0 else f"donor {number}"
+
+
+def _on(pixels: npt.NDArray[np.uint8], box: Box, size: Size) -> Box:
+    """Return a box of an image of some size on the same image at the size that it has here; at least a pixel."""
+    height, width = pixels.shape[:2]
+    x1, y1 = min(box.x1 * width // size.width, width - 1), min(box.y1 * height // size.height, height - 1)
+    x2, y2 = round(box.x2 * width / size.width), round(box.y2 * height / size.height)
+    return Box(x1, y1, max(x2, x1 + 1), max(y2, y1 + 1))
+
+
+def _mask_picture(mask: Mask, views: tuple[View, ...]) -> npt.NDArray[np.uint8]:
+    """Mix images of one colour each, as the sources were mixed; padding stays white."""
+    frames = [mask.size, *[mask.donor_size] * (len(views) - 1)]
+    painted = []
+    for number, (frame, view) in enumerate(zip(frames, views, strict=True)):
+        image, place = np.full((frame.height, frame.width, 3), 255, np.uint8), view.place
+        image[place.y1 : place.y2, place.x1 : place.x2] = ImageColor.getrgb(_COLOURS[number % len(_COLOURS)])
+        painted.append(image)
+    mixed: npt.NDArray[np.uint8] = mask.mix(painted[0], painted[1:])
+    return mixed
+
+
+def _outlined(result: Pixels, owned: Ownership) -> Image.Image:
+    """Return the sample with the box of each donor outlined in its colour."""
+    height, width = result.shape[:2]
+    picture = _scaled(as_rgb(result))
+    pen = ImageDraw.Draw(picture)
+    for number, box in enumerate(owned.boxes, 1):
+        if box.area:
+            x1, y1, x2, y2 = _on(np.asarray(picture), box, Size(width, height))
+            pen.rectangle((x1, y1, x2 - 1, y2 - 1), outline=_COLOURS[number % len(_COLOURS)], width=2)
+    return picture
+
+
+def _facts(recipe: Recipe) -> list[str]:
+    options = [f"{name}={value}" for name, value in recipe.options.items() if value is not None]
+    drawn = [] if recipe.strategy == "original" else [f"lam drawn {recipe.lam_drawn:.3f}"]
+    return [f"{recipe.size} px", *drawn, *options]
+
+
+def _in_a_row(panels: list[_Panel]) -> Image.Image:
+    font = ImageFont.load_default(_FONT)
+    lines = max(len(panel.caption) for panel in panels)
+    widths = [max(panel.picture.width, *(int(font.getlength(line)) + 2 for line in panel.caption)) for panel in panels]
+    widths = [min(width, max(panel.picture.width, _WIDEST)) for width, panel in zip(widths, panels, strict=True)]
+    height = max(panel.picture.height for panel in panels)
+    size = (_MARGIN + sum(width + _MARGIN for width in widths), 2 * _MARGIN + height + lines * _LINE)
+    sheet, x = Image.new("RGB", size, _PAPER), _MARGIN
+    pen = ImageDraw.Draw(sheet)
+    for panel, width in zip(panels, widths, strict=True):
+        sheet.paste(panel.picture, (x, _MARGIN))
+        for line, text in enumerate(panel.caption):
+            y = _MARGIN + height + 4 + line * _LINE
+            pen.text((x, y), _shortened(text, font, width), fill=_INK if line else panel.colour, font=font)
+        x += width + _MARGIN
+    return sheet
+
+
+def _shortened(text: str, font: ImageFont.FreeTypeFont | ImageFont.ImageFont, width: int) -> str:
+    """Return as much of a text as there is room for: its end, which tells paths apart."""
+    shown = "".join(char if char.isprintable() else "?" for char in text)
+    start = 0
+    while start < len(shown) and font.getlength(shown[start:]) > width:
+        start += 1
+    return shown[start:]
+
+
+def _scaled(picture: Image.Image) -> Image.Image:
+    """Return a picture at a panel's height: small ones with their pixels seen."""
+    scale = min(_HEIGHT / picture.height, _WIDEST / picture.width)
+    size = (max(round(picture.width * scale), 1), max(round(picture.height * scale), 1))
+    return picture.resize(size, Image.Resampling.NEAREST if scale >= 1 else Image.Resampling.BILINEAR)
+
+
+def as_rgb(pixels: Pixels) -> Image.Image:
+    """Return pixels of any of a set's modes as something to look at."""
+    if pixels.dtype == np.uint16:
+        pixels = ((pixels.astype(np.uint32) * 255 + 32767) // 65535).astype(np.uint8)
+    return Image.fromarray(pixels).convert("RGB")

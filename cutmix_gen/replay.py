@@ -1,0 +1,221 @@
+"""Making a sample again from its recipe and its sources, and comparing it with the one that is stored."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cache
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from cutmix_gen.codecs import Codec, make_codec
+from cutmix_gen.errors import ImageError, RecipeError, StorageError
+from cutmix_gen.geometry import whole
+from cutmix_gen.images import Images, LoadedImage
+from cutmix_gen.libraries import changed_versions
+from cutmix_gen.masks import Mask
+from cutmix_gen.plan import Run
+from cutmix_gen.reader import Dataset, open_dataset
+from cutmix_gen.recipe import Recipe, parse_recipe
+from cutmix_gen.records import Pixels, Row
+from cutmix_gen.storage import Place, parse_place
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
+
+_CLOSE = 2.0
+"""Levels of 8 bit by which two images differ on average at most if only other releases of libraries made them."""
+
+
+@dataclass(frozen=True, slots=True)
+class Remade:
+    """A sample that was made again, and of what."""
+
+    recipe: Recipe
+    sources: list[LoadedImage]
+    """Base first."""
+    mask: Mask | None
+    """None for an original."""
+    image: bytes
+    """Encoded."""
+
+
+@dataclass(frozen=True, slots=True)
+class Replay:
+    """How a sample compares with the same one made again."""
+
+    key: str
+    same: bool
+    """Whether the images are the same byte for byte."""
+    problem: str
+    """What is different; empty where nothing is."""
+    by_versions: bool = False
+    """Whether the images differ as those do that other releases of the libraries make: hardly, and in the bytes."""
+
+
+def replay(output: str | Place, key: str, source: str | Place | None = None) -> Replay:
+    """Make one sample again from its recipe and its sources, and compare the images byte for byte.
+
+    Parameters
+    ----------
+    output : path
+        The folder of the set, or its URI.
+    key : str
+        Of the sample.
+    source : path, optional
+        Where the sources are now, if that is not where they were.
+
+    Raises
+    ------
+    SetError
+        If there is no set, or no such sample in it.
+    ImageError
+        If a source is gone, or has another size than it had: then nothing can be said of the sample.
+    """
+    replayer = Replayer(parse_place(output), None if source is None else parse_place(source))
+    return replayer.replay(replayer.dataset.find(key))
+
+
+class Replayer:
+    """Makes samples of a set again.
+
+    Parameters
+    ----------
+    output : Place
+        The folder of the set.
+    source : Place, optional
+        Where the sources are now, if that is not where they were.
+    """
+
+    def __init__(self, output: Place, source: Place | None = None) -> None:
+        self.dataset: Dataset = open_dataset(output)
+        self._source = source
+        self._run = cache(self._open_run)
+        self._codec: Codec = make_codec("pillow")
+
+    def replay(self, number: int) -> Replay:
+        """Make the sample of a number in the set again, and compare.
+
+        Raises
+        ------
+        SetError
+            If its shard is damaged.
+        ImageError
+            If a source is gone, or has another size than it had.
+        """
+        row = self.dataset.row(number)
+        try:
+            self._check_sources(row, number)
+            remade = self.remade(row)
+        except RecipeError as error:
+            return Replay(row.key, False, str(error))
+        if remade.image == row.image:
+            return Replay(row.key, True, "")
+        return self._difference(row, remade)
+
+    def remade(self, row: Row) -> Remade:
+        """Make a sample again.
+
+        Raises
+        ------
+        RecipeError
+            If its recipe does not fit its sources.
+        ImageError
+            If a source is gone, or has another size than it had.
+        """
+        recipe = parse_recipe(row.recipe)
+        run, images = self._run(recipe.run)
+        sources = []
+        for path, label in zip(row.sources, recipe.labels, strict=False):
+            known = run.find_source(path, label)
+            if known is None:
+                raise RecipeError(f"{path} is no source of class {label} in run {recipe.run}")
+            sources.append(images.load(known))
+        for image in sources:
+            if image.decoded is None:
+                raise ImageError(
+                    f"{row.key} cannot be made again: its source {image.source.path} in {run.config.source} is not "
+                    f"what it was: {image.reason}. Put it back, or say where the sources are now: --source SRC."
+                )
+        try:
+            mask = recipe.mask()
+            return Remade(recipe, sources, mask, _encoded(images, recipe, sources, mask))
+        except (ImageError, StorageError):
+            raise
+        except Exception as error:
+            raise RecipeError(f"its recipe does not fit its sources: {error}") from error
+
+    def draw(self, key: str) -> Image:
+        """Draw how a sample was made: sources, mask and result side by side.
+
+        Raises
+        ------
+        RecipeError, ImageError
+            If it cannot be made again.
+        """
+        from cutmix_gen.explain import draw_explanation  # noqa: PLC0415  seldom asked for
+
+        remade = self.remade(self.dataset.row(self.dataset.find(key)))
+        mode = self.dataset.info.mode
+        result = self._codec.decode(remade.image, mode, lambda _: 1).pixels
+        return draw_explanation(remade.recipe, remade.sources, result, self.dataset.classes)
+
+    def _open_run(self, number: int) -> tuple[Run, Images]:
+        try:
+            run = Run(self.dataset.root, number, self._source)
+        except FileNotFoundError as error:
+            raise RecipeError(f"its recipe names run {number}, which the set does not have") from error
+        return run, Images(run.config, fitted=False)
+
+    def _check_sources(self, row: Row, number: int) -> None:
+        """Raise `RecipeError` unless the sample has the run, the base and as many sources as its key and recipe say."""
+        recipe, position = parse_recipe(row.recipe), self.dataset.position(number)
+        if recipe.run != position.run:
+            raise RecipeError(f"its recipe is one of run {recipe.run}, its key of run {position.run}")
+        base = self._run(position.run)[0].base(position.copy, position.position)
+        if base is None or row.sources[0] != base.path:
+            raise RecipeError(f"its base is {row.sources[0]}, by the plan it is {base.path if base else 'nothing'}")
+        if not len(row.sources) == len(recipe.labels) == len(recipe.views):
+            raise RecipeError(f"it has {len(row.sources)} sources, its recipe {len(recipe.labels)}")
+
+    def _difference(self, row: Row, remade: Remade) -> Replay:
+        """Tell a wrong sample from one that other releases of the libraries would make with other bytes."""
+        run, _ = self._run(remade.recipe.run)
+        changed = ", ".join(changed_versions(run.info.versions))
+        if not changed:
+            return Replay(row.key, False, "made again from its sources, the image has other bytes")
+        if self._distance(row.image, remade.image, run.set.mode) <= _CLOSE:
+            problem = f"made again, the image is the same but for its encoding: libraries have changed ({changed})"
+            return Replay(row.key, False, problem, by_versions=True)
+        return Replay(row.key, False, f"made again from its sources, it is another image; libraries changed: {changed}")
+
+    def _distance(self, stored: bytes, remade: bytes, mode: str) -> float:
+        """Return by how many levels of 8 bit two images differ on average."""
+        try:
+            one, two = (self._codec.decode(image, mode, lambda _: 1).pixels for image in (stored, remade))
+        except Exception:  # decoders raise nearly anything
+            return float("inf")
+        return mean_distance(one, two)
+
+
+def mean_distance(one: Pixels, two: Pixels) -> float:
+    """Return by how many levels of 8 bit two images differ on average; infinity if their shapes do.
+
+    >>> mean_distance(np.zeros((2, 2), np.uint8), np.full((2, 2), 3, np.uint8))
+    3.0
+    """
+    if one.shape != two.shape or one.dtype != two.dtype:
+        return float("inf")
+    return float(np.abs(one.astype(np.float64) - two).mean() * 255 / np.iinfo(one.dtype).max)
+
+
+def _encoded(images: Images, recipe: Recipe, sources: list[LoadedImage], mask: Mask | None) -> bytes:
+    for image, view in zip(sources, recipe.views, strict=True):
+        size, crop = image.size, view.crop
+        if size is None or crop.x2 > size.width or crop.y2 > size.height:
+            raise RecipeError(f"{image.source.path} of {size} px has no part {crop.as_list()}")
+    if mask is None:
+        base, view = sources[0], recipe.views[0]
+        stands = view.place == whole(recipe.size) and not view.flip
+        return (stands and base.file) or images.encode(images.show(base, view, recipe.size))
+    return images.encode(images.mix(sources, recipe.views, mask))

@@ -1,0 +1,118 @@
+"""Checking a set: its description, its shards, its samples; and dropping what is bad, to be made again."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import partial
+from typing import Protocol
+from uuid import uuid4
+
+from cutmix_gen.errors import SetError
+from cutmix_gen.execute import run_tasks, usable_cores
+from cutmix_gen.manifest import Manifest
+from cutmix_gen.records import Problem
+from cutmix_gen.storage import Place
+from cutmix_gen.verify.again import Replays, drawn_samples, replay_sample
+from cutmix_gen.verify.description import beside_problems, check_runs, made_shards, stranger_problems
+from cutmix_gen.verify.repair import repair
+from cutmix_gen.verify.shard import ShardCheck, check_shard
+
+__all__ = ["Replays", "Verification", "VerifyProgress", "repair", "verify"]
+
+
+@dataclass(frozen=True, slots=True)
+class Verification:
+    """What `verify` found."""
+
+    shards: int
+    """Shards that were checked."""
+    samples: int
+    problems: list[Problem]
+
+    @property
+    def ok(self) -> bool:
+        """Whether nothing was found wrong."""
+        return not self.problems
+
+
+class VerifyProgress(Protocol):
+    """Who wants to know how far a verification is."""
+
+    def start(self, total: int) -> None:
+        """Take note of how many shards, and samples to be made again, there are."""
+
+    def advance(self, count: int) -> None:
+        """Take note that so many of them are done."""
+
+
+def verify(
+    output: Place,
+    *,
+    deep: bool = False,
+    jobs: int | None = None,
+    replays: Replays | None = None,
+    progress: VerifyProgress | None = None,
+) -> Verification:
+    """Check a set: that its description is whole, and that every shard is what the description says.
+
+    Each shard is there, has the bytes and the samples that its record says, follows the schema, and the label of
+    each sample is the one that its recipe gives.
+
+    Parameters
+    ----------
+    output : Place
+    deep : bool
+        Decode every image too, and look every donor up in the source index.
+    jobs : int, optional
+        Processes to work with; by default the usable cores.
+    replays : Replays, optional
+        Samples to make again from the sources, and to compare byte for byte.
+    progress : VerifyProgress, optional
+
+    Raises
+    ------
+    SetError
+        If there is no set.
+    """
+    manifest = Manifest(output)
+    try:
+        manifest.read_set()
+    except SetError as error:
+        if not manifest.exists():
+            raise
+        return Verification(0, 0, [Problem(".cutmix_gen/dataset.json", "", str(error), "description")])
+    runs, problems = check_runs(manifest)
+    made, unfinished = made_shards(manifest, runs.sound)
+    problems += unfinished
+    drawn = drawn_samples(output, replays) if replays else []
+    if progress:
+        progress.start(len(made) + len(drawn))
+    check = partial(check_shard, ShardCheck(output, deep, runs.unindexed, uuid4().hex))
+    samples = 0
+    for checked in run_tasks(check, made, "loky", jobs or usable_cores()):
+        samples += checked.samples
+        problems += checked.problems
+        if progress:
+            progress.advance(1)
+    problems += stranger_problems(manifest, runs)
+    if replays:
+        bad = {problem.shard for problem in problems}
+        sound = [sample.number for sample in drawn if sample.file not in bad and sample.run not in runs.unindexed]
+        again = partial(replay_sample, output, replays.source, uuid4().hex)
+        for problem in _advancing(run_tasks(again, sound, "loky", jobs or usable_cores()), progress):
+            problems += [problem] if problem else []
+    if not any(problem.kind in _INCOMPLETE for problem in problems):
+        problems += beside_problems(manifest)
+    return Verification(len(made), samples, sorted(problems, key=lambda problem: (problem.shard, problem.key)))
+
+
+_INCOMPLETE = ("description", "shard", "stranger", "unfinished")
+"""Kinds of problems with which a set's card need not agree with the records."""
+
+
+def _advancing(results: Iterator[Problem | None], progress: VerifyProgress | None) -> Iterator[Problem | None]:
+    for result in results:
+        if progress:
+            progress.advance(1)
+        yield result

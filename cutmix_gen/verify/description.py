@@ -1,0 +1,120 @@
+"""Checking what a set says of itself: its runs, their source indexes, the files beside the shards."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from cutmix_gen.card import card_files
+from cutmix_gen.errors import CutMixGenError, SetError
+from cutmix_gen.manifest import Manifest, RunInfo
+from cutmix_gen.plan import Run
+from cutmix_gen.records import Problem
+from cutmix_gen.sidecars import has_sidecars, shard_list, shard_list_text
+
+
+@dataclass(frozen=True, slots=True)
+class Runs:
+    """The runs of a set, as far as they can be relied on."""
+
+    sound: list[RunInfo]
+    """Those whose file is whole."""
+    unindexed: frozenset[int]
+    """Numbers of those whose source index is damaged or gone."""
+    all_sound: bool
+
+
+def check_runs(manifest: Manifest) -> tuple[Runs, list[Problem]]:
+    """Check the files of all runs, and that the numbers of their shards follow on each other."""
+    problems: list[Problem] = []
+    sound: list[RunInfo] = []
+    unindexed: set[int] = set()
+    numbers = manifest.run_numbers()
+    if not numbers:
+        problems.append(Problem(_run_file(1), "", "no run was begun; the generate command goes on", "unfinished"))
+    next_shard = 0
+    for number in range(1, max(numbers, default=0) + 1):
+        try:
+            run = _checked_run(manifest, number)
+            if len(sound) == number - 1 and run.first_shard != next_shard:
+                raise SetError(f"its shards begin at {run.first_shard}, they must follow on {next_shard - 1}")
+        except (CutMixGenError, OSError) as error:
+            text = "the file of this run is gone" if isinstance(error, FileNotFoundError) else str(error)
+            problems.append(Problem(_run_file(number), "", text, "description"))
+            continue
+        sound.append(run)
+        next_shard = run.first_shard + run.shards
+        try:
+            manifest.check_index(run)
+        except SetError as error:
+            unindexed.add(number)
+            problems.append(Problem(f".cutmix_gen/runs/{number:04d}.arrow", "", str(error), "description"))
+    return Runs(sound, frozenset(unindexed), len(sound) == max(numbers, default=0) > 0), problems
+
+
+def _run_file(number: int) -> str:
+    return f".cutmix_gen/runs/{number:04d}.json"
+
+
+def _checked_run(manifest: Manifest, number: int) -> RunInfo:
+    """Return a run that agrees with its own plan."""
+    info = manifest.read_run(number)
+    try:
+        run = Run(manifest.root, number)
+    except (TypeError, ValueError, KeyError) as error:
+        raise SetError(f"its configuration is none of this version's: {error}") from error
+    for what, there, expected in (
+        ("number", info.number, number),
+        ("digest", info.digest, run.config.digest()),
+        ("number of images", info.num_images, sum(info.class_counts)),
+        ("number of classes", len(info.class_counts), len(run.set.classes)),
+        ("number of shards", info.shards, run.plan.num_shards),
+        ("number of samples", info.samples, run.plan.num_samples),
+    ):
+        if there != expected:
+            raise SetError(f"its {what} is {there}, by its configuration it is {expected}")
+    return info
+
+
+def made_shards(manifest: Manifest, runs: list[RunInfo]) -> tuple[list[int], list[Problem]]:
+    """Return the shards of which there is anything, and a problem for each run that is not finished."""
+    info = manifest.read_set()
+    shards: list[int] = []
+    problems = []
+    for run in runs:
+        made = [shard for shard in run.planned_shards if manifest.has_anything_of(shard, run, info)]
+        if len(made) < run.shards:
+            text = f"{len(made):,} of {run.shards:,} shards of run {run.number} are made; the generate command goes on"
+            problems.append(Problem(_run_file(run.number), "", text, "unfinished"))
+        shards += made
+    return shards, problems
+
+
+def stranger_problems(manifest: Manifest, runs: Runs) -> Iterator[Problem]:
+    """Give what belongs to no run: files in the data folder, commit records."""
+    if not runs.all_sound:
+        return  # nobody can say what belongs to a run that cannot be read
+    for path in manifest.stray_files():
+        yield Problem(f"data/{path.name}", "", "this is no shard of the set", "stranger")
+    for shard in manifest.record_numbers():
+        if not any(shard in run.planned_shards for run in runs.sound):
+            text = "no run of the set has such a shard: is the file of a run gone?"
+            yield Problem(f".cutmix_gen/shards/{shard:06d}.json", "", text, "stranger")
+
+
+def beside_problems(manifest: Manifest) -> Iterator[Problem]:
+    """Check the card, the metadata and the list of shards of a finished set: all follow from the records."""
+    try:
+        expected = dict(card_files(manifest))
+        if has_sidecars(manifest):
+            expected[shard_list(manifest).name] = shard_list_text(manifest)
+    except SetError as error:  # the file that keeps the licence
+        yield Problem(".cutmix_gen/card.json", "", f"{error} Give the licence again: finalize --license", "card")
+        return
+    for name, content in expected.items():
+        path = manifest.root / name
+        if not path.is_file():
+            yield Problem(name, "", "the file is missing", "card")
+        elif path.read_bytes() != content:
+            text = "it is not what the records give: damaged, changed by hand, or written by another version"
+            yield Problem(name, "", text, "card")

@@ -1,0 +1,58 @@
+"""Dropping what is bad, so that `generate` makes it again."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+
+from cutmix_gen.manifest import SIDECAR, Manifest, RunInfo
+from cutmix_gen.records import Problem
+from cutmix_gen.storage import Place
+
+_NUMBER = re.compile(r"(\d{6,})\.\w+")
+
+
+def repair(output: Place, problems: Sequence[Problem]) -> list[str]:
+    """Drop the records and files of shards that have problems which making them again mends, and bad index files.
+
+    Nothing else is touched: what describes the set cannot be made again, files of others are others', and a shard
+    whose sources are gone could not be made again.
+
+    Parameters
+    ----------
+    output : Place
+    problems : sequence of Problem
+        As `verify` found them.
+
+    Returns
+    -------
+    list of str
+        The files of the dropped shards, and dropped index files, relative to the set.
+    """
+    manifest = Manifest(output)
+    shards = {int(match[1]) for problem in problems if problem.kind == "shard" if (match := _number(problem))}
+    indexes = [problem.shard for problem in problems if problem.kind == "card" and problem.shard.endswith(SIDECAR)]
+    damaged = {problem.shard for problem in problems if problem.kind == "description"}
+    numbers = [number for number in manifest.run_numbers() if f".cutmix_gen/runs/{number:04d}.json" not in damaged]
+    runs = [manifest.read_run(number) for number in numbers] if shards else []
+    dropped = [_drop(manifest, runs, shard) for shard in sorted(shards)]
+    for name in indexes:
+        (output / name).unlink(missing_ok=True)
+    return [*dropped, *indexes]
+
+
+def _number(problem: Problem) -> re.Match[str] | None:
+    return _NUMBER.search(problem.shard)
+
+
+def _drop(manifest: Manifest, runs: list[RunInfo], shard: int) -> str:
+    """Drop a shard: its record first, so that there is never a record without its file."""
+    manifest.record_path(shard).unlink(missing_ok=True)
+    info = manifest.read_set()
+    for run in runs:
+        if shard in run.planned_shards:
+            file = run.shard_file(shard, info.shard_extension)
+            for name in (file, run.shard_file(shard, SIDECAR)):
+                (manifest.root / name).unlink(missing_ok=True)
+            return file
+    return f".cutmix_gen/shards/{shard:06d}.json"
