@@ -328,4 +328,7 @@ def _from_json(kind: type[T], path: Place, facts: dict[str, Any]) -> T:
 
 
 def _pretty(facts: dict[str, Any]) -> bytes:
-    return json.dumps(facts, indent=2, ensure_ascii=False).encode() + b"\n"
+    try:
+        return json.dumps(facts, indent=2, ensure_ascii=False).encode() + b"\n"
+    except UnicodeEncodeError:  # a folder whose name is no text
+        return json.dumps(facts, indent=2).encode() + b"\n"

@@ -25,6 +25,7 @@ class Tally:
         """Samples that were skipped, by kind."""
         self._skips: dict[tuple[int, str], Skip] = {}
         self._converted: Counter[tuple[int, int]] = Counter()
+        self._animated: Counter[tuple[int, int]] = Counter()
 
     def add(self, record: ShardRecord) -> None:
         """Add a record."""
@@ -37,6 +38,7 @@ class Tally:
         self.lost[record.kind] += len(record.skipped)
         self._skips.update({(record.run, skip.path): skip for skip in record.skipped})
         self._converted[record.run, record.copy] += record.converted
+        self._animated[record.run, record.copy] += record.animated
 
     @property
     def total(self) -> int:
@@ -51,7 +53,17 @@ class Tally:
     @property
     def converted(self) -> int:
         """Source images that were turned into another pixel mode, each of a run once."""
-        most: Counter[int] = Counter()
-        for (run, _), count in self._converted.items():
-            most[run] = max(most[run], count)
-        return most.total()
+        return _of_each_run(self._converted)
+
+    @property
+    def animated(self) -> int:
+        """Source images whose file holds several pictures, each of a run once."""
+        return _of_each_run(self._animated)
+
+
+def _of_each_run(counts: Counter[tuple[int, int]]) -> int:
+    """Return the sum over runs of the most that one of their copies counts: each counts the same images."""
+    most: Counter[int] = Counter()
+    for (run, _), count in counts.items():
+        most[run] = max(most[run], count)
+    return most.total()

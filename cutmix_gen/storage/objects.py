@@ -231,8 +231,8 @@ class ObjectPath:
             if name:
                 yield name, bool(info.is_file), info.size or 0
 
-    def read_bytes(self) -> bytes:
-        """Return the content of an object.
+    def read_bytes(self, limit: int | None = None) -> bytes:
+        """Return the content of an object, or the first `limit + 1` bytes of it where it has more.
 
         Raises
         ------
@@ -245,8 +245,9 @@ class ObjectPath:
         def read() -> bytes:
             system, place = self._place()
             with system.open_input_file(place) as file:
-                data: bytes = file.read()
-                return _whole(data, file.size())
+                size = file.size() if limit is None else min(file.size(), limit + 1)
+                data: bytes = file.read(size)
+                return _whole(data, size)
 
         return self._patiently("read", read)
 
