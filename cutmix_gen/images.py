@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from cutmix_gen.codecs import Decoded, make_codec
+from cutmix_gen.codecs.guard import guarded
 from cutmix_gen.config import GenerateConfig
 from cutmix_gen.errors import ImageError, StorageError
 from cutmix_gen.geometry import reduction, whole
@@ -134,14 +135,15 @@ class Images:
         """Read and decode sources; from a store the next ones are read while one is decoded."""
         files = read_ahead(self._read, sources, self._root)
         images, held = [], 0
-        for source, file in zip(sources, files, strict=True):
-            image = self._loaded(source, file)
-            size = image.decoded.pixels.nbytes if image.decoded else 0
-            if held + size > _HELD_BYTES and isinstance(file, bytes):
-                image = _let_go(image, file)
-            else:
-                held += size
-            images.append(image)
+        with guarded(b"", self._config.max_pixels):  # once for all: each image does it too, which costs next to nothing
+            for source, file in zip(sources, files, strict=True):
+                image = self._loaded(source, file)
+                size = image.decoded.pixels.nbytes if image.decoded else 0
+                if held + size > _HELD_BYTES and isinstance(file, bytes):
+                    image = _let_go(image, file)
+                else:
+                    held += size
+                images.append(image)
         return images
 
     def _read(self, source: Source) -> bytes | Exception:
