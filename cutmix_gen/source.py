@@ -250,7 +250,7 @@ def write_index(scanned: Scan, path: Place) -> None:
     """
     file = atomic_file(path)
     try:
-        with pa.OSFile(str(file.temporary), "wb") as sink, pa.ipc.new_file(sink, _SCHEMA) as writer:
+        with pa.OSFile(os.fsencode(file.temporary), "wb") as sink, pa.ipc.new_file(sink, _SCHEMA) as writer:
             for start in range(0, len(scanned), _BATCH):
                 part = slice(start, start + _BATCH)
                 texts = [path_text(name) for name in scanned.paths[part]]
@@ -277,7 +277,7 @@ class SourceIndex:
     """The sources of a run, memory-mapped: only the rows that are asked for are read."""
 
     def __init__(self, path: Path) -> None:
-        self._file = pa.ipc.open_file(pa.memory_map(str(path)))
+        self._file = pa.ipc.open_file(pa.memory_map(os.fsencode(path)))
 
     def rows(self, indices: npt.NDArray[np.int64]) -> list[Source]:
         """Return the sources at some places of the index, in the order asked for."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from bisect import bisect_right
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -42,7 +43,7 @@ class ParquetShards(ShardFormat):
 
     def read(self, path: Path, schema: RowSchema) -> Iterator[Rows]:
         """Read a shard, one row group's worth at a time."""
-        with _damage(path), pq.ParquetFile(path) as file:
+        with _damage(path), pa.OSFile(os.fsencode(path)) as source, pq.ParquetFile(source) as file:
             _check_columns(file.schema_arrow, path, schema)
             for batch in file.iter_batches(_GROUP_ROWS):
                 yield _rows(batch, schema, _texts(batch.column("image").field("bytes")))
@@ -59,7 +60,7 @@ class _ParquetReader(ShardReader):
         self._path = path
         self._schema = schema
         with _damage(path):
-            self._source = pa.OSFile(str(path))
+            self._source = pa.OSFile(os.fsencode(path))
             self._file = pq.ParquetFile(self._source)
             _check_columns(self._file.schema_arrow, path, schema)
         metadata = self._file.metadata
@@ -139,7 +140,7 @@ class _ParquetWriter(ShardWriter):
         self._schema = schema
         self._arrow = arrow_schema(schema)
         # An open file: looking up the file system of a path takes pyarrow longer than writing a small shard.
-        self._sink = pa.OSFile(str(path), "wb")
+        self._sink = pa.OSFile(os.fsencode(path), "wb")
         self._file = pq.ParquetWriter(
             self._sink,
             self._arrow,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import tarfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -62,7 +63,7 @@ class _TarReader(ShardReader):
         self._path = path
         self._schema = schema
         with _damage(path):
-            self._file = pa.OSFile(str(path))
+            self._file = pa.OSFile(os.fsencode(path))
             blocks = np.frombuffer(index, "<u4").astype(np.int64)
             self._offsets = (blocks * _BLOCK).tolist() if index else _sample_offsets(self._file)
 
@@ -132,7 +133,7 @@ def shard_members(path: Path) -> Iterator[Member]:
     SetError
         If the file is no such shard.
     """
-    with _damage(path), pa.OSFile(str(path)) as file:
+    with _damage(path), pa.OSFile(os.fsencode(path)) as file:
         yield from _members(file)
 
 

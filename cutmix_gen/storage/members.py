@@ -67,7 +67,9 @@ def _images(shard: Path, _changed: int, group: int) -> Any:
     import pyarrow.parquet as pq  # noqa: PLC0415
 
     try:
-        column = pq.ParquetFile(pa.OSFile(str(shard))).read_row_group(group, columns=["image"], use_threads=False)
+        column = pq.ParquetFile(pa.OSFile(os.fsencode(shard))).read_row_group(
+            group, columns=["image"], use_threads=False
+        )
     except (pa.ArrowException, ValueError, IndexError) as error:
         raise OSError(f"{shard.name} cannot be read as Parquet: {error}") from error
     images = column.column("image").combine_chunks()

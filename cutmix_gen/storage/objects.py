@@ -358,7 +358,7 @@ def _put(system: FileSystem, file: Path, place: str) -> None:
         folder, _, name = place.rpartition("/")
         system.create_dir(folder, recursive=True)
         target = f"{folder}/.{name}.{os.getpid()}.cutmix-gen.tmp"
-    with pa.memory_map(str(file)) if file.stat().st_size else pa.BufferReader(b"") as content:
+    with pa.memory_map(os.fsencode(file)) if file.stat().st_size else pa.BufferReader(b"") as content:
         sink = system.open_output_stream(target)
         sink.write(content.read_buffer())
         sink.close()  # not by `with`: that would complete the object after an error too
