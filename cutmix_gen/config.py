@@ -10,7 +10,7 @@ from collections.abc import Collection
 from dataclasses import dataclass, field, fields, replace
 from typing import Any
 
-from cutmix_gen.codecs import CODECS, INTERPOLATIONS, MAX_PIXELS, MODES, Encoding
+from cutmix_gen.codecs import CODECS, IMAGE_FORMATS, INTERPOLATIONS, MAX_PIXELS, MODES, Encoding
 from cutmix_gen.errors import UsageError
 from cutmix_gen.execute import CLUSTERS, ENGINES
 from cutmix_gen.geometry import FITS, Fit, RandomResizedCrop
@@ -121,7 +121,7 @@ class GenerateConfig:
     image_format: str = _option(
         _AUTO,
         "One image format for the whole set. auto: JPEG where most sources are JPEG, else PNG.",
-        choices=(_AUTO, "jpeg", "png", "webp"),
+        choices=(_AUTO, *IMAGE_FORMATS),
     )
     quality: int = _option(95, "Of JPEG and WebP, 1 to 100; 100 makes WebP lossless.", metavar="INT")
     subsampling: str = _option("444", "Of JPEG's colour.", choices=("444", "422", "420"))

@@ -6,6 +6,7 @@ from collections import Counter
 
 import numpy as np
 
+from cutmix_gen.errors import SetError
 from cutmix_gen.records import LAM_BINS, ShardRecord, Skip
 
 KINDS = ("original", "cutmix")
@@ -15,6 +16,7 @@ class Tally:
     """Sums over commit records, in memory that does not grow with their number."""
 
     def __init__(self, num_classes: int) -> None:
+        self._num_classes = num_classes
         self.shards = 0
         self.bytes = 0
         self.samples = dict.fromkeys(KINDS, 0)
@@ -28,7 +30,15 @@ class Tally:
         self._animated: Counter[tuple[int, int]] = Counter()
 
     def add(self, record: ShardRecord) -> None:
-        """Add a record."""
+        """Add a record.
+
+        Raises
+        ------
+        SetError
+            If it is that of another set.
+        """
+        if record.kind not in KINDS or len(record.class_weight) != self._num_classes:
+            raise SetError(f"The record of {record.file} is of another kind, or of other classes, than the set.")
         self.shards += 1
         self.bytes += record.bytes
         self.samples[record.kind] += record.samples

@@ -10,16 +10,15 @@ from pathlib import Path
 import numpy as np
 
 from cutmix_gen.codecs import make_codec
-from cutmix_gen.config import GenerateConfig
 from cutmix_gen.errors import CutMixGenError, SetError
 from cutmix_gen.execute import run_tasks, usable_cores
 from cutmix_gen.labels import dominant_class, soft_labels
 from cutmix_gen.manifest import Manifest, RunInfo, SetInfo
-from cutmix_gen.plan import Plan
-from cutmix_gen.recipe import parse_recipe
+from cutmix_gen.plan import plan_of
+from cutmix_gen.recipe import LARGEST, parse_recipe
 from cutmix_gen.records import NO_BOX, Problem, Rows, ShardRecord, Size
 from cutmix_gen.shards import shard_format
-from cutmix_gen.storage import Place, local_copy, parse_place, sha256
+from cutmix_gen.storage import Place, local_copy, sha256
 
 _TOLERANCE = 1e-6
 """How far a float32 share may be from the exact one: the spacing of float32 near 1 is 1.2e-7."""
@@ -117,11 +116,11 @@ def _check_file(output: Place, path: Path, record: ShardRecord, deep: bool) -> _
     if sha256(path) != record.sha256:
         problem = "the file's SHA-256 is not the one on record: its content was changed or damaged"
         return _Checked(0, [Problem(record.file, "", problem)])
-    checker = _Checker(output, path, record, deep)
     try:
+        checker = _Checker(output, path, record, deep)
         problems = list(checker.problems())
-    except SetError as error:
-        problems = [Problem(record.file, "", str(error))]
+    except CutMixGenError as error:
+        return _Checked(0, [Problem(record.file, "", str(error))])
     return _Checked(checker.samples, problems)
 
 
@@ -134,9 +133,9 @@ class _Checker:
         self._record = record
         self._deep = deep
         self._set, self._run = Manifest(output).read_set(), Manifest(output).read_run(record.run)
-        self._config = GenerateConfig(source=parse_place(self._run.source), output=output, **self._run.config)
-        plan = Plan(self._config, self._run.num_images, self._run.number, self._run.first_shard)
-        self._codec = make_codec("pillow")
+        plan = plan_of(self._run, output)
+        self._config = plan.config
+        self._codec = make_codec("pillow", self._config.max_pixels)
         self._task, self._spec = plan.locate(record.shard)
 
     def problems(self) -> Iterator[Problem]:
@@ -184,7 +183,7 @@ class _Checker:
         RecipeError, SetError
             If the recipe cannot be followed, or the sample is another one.
         """
-        recipe = parse_recipe(rows.recipe[row])
+        recipe = parse_recipe(rows.recipe[row], max(self._config.max_pixels, LARGEST))
         owned = recipe.ownership()
         padding = self._set.sources - len(recipe.labels)
         boxes = [box.as_list() for box in [*owned.boxes, *[NO_BOX] * padding]]

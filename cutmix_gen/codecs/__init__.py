@@ -5,6 +5,7 @@ from __future__ import annotations
 from importlib.util import find_spec
 
 from cutmix_gen.codecs.base import (
+    IMAGE_FORMATS,
     INTERPOLATIONS,
     MAX_PIXELS,
     MODES,
@@ -19,6 +20,7 @@ from cutmix_gen.errors import UsageError
 
 __all__ = [
     "CODECS",
+    "IMAGE_FORMATS",
     "INTERPOLATIONS",
     "MAX_PIXELS",
     "MODES",

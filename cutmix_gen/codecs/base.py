@@ -24,6 +24,9 @@ MAX_PIXELS = 250_000_000
 MODES = ("RGB", "L", "I;16")
 """The pixel modes of a set: 8-bit colour, 8-bit grayscale, 16-bit grayscale."""
 
+IMAGE_FORMATS = ("jpeg", "png", "webp")
+"""The formats that images of a set are encoded in."""
+
 Region = tuple[float, float, float, float]
 """x1, y1, x2, y2 in pixels, fractions allowed: what both resizing libraries take."""
 
