@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import re
 import tarfile
 from collections import Counter
@@ -178,7 +179,7 @@ def _key(name: str) -> str:
 def _parquet_images(root: Path, file: Path, passed_over: Counter[str]) -> Iterator[tuple[bytes, int, Label]]:
     """Give path, size and label of each row of a Parquet file that has an image and a label."""
     name = file.relative_to(root).as_posix()
-    source = pa.OSFile(str(file))
+    source = pa.OSFile(os.fsencode(file))
     parquet = pq.ParquetFile(source)
     columns = parquet.schema_arrow.names
     if "image" not in columns or "label" not in columns:
@@ -207,7 +208,8 @@ def _names_in(file: Path) -> tuple[str, ...]:
     """Return the classes that a Parquet file names, as `datasets` writes them."""
     if file.suffix != ".parquet":
         return ()
-    metadata = pq.read_schema(file).metadata or {}
+    with pa.OSFile(os.fsencode(file)) as source:
+        metadata = pq.read_schema(source).metadata or {}
     facts = json.loads(metadata.get(b"huggingface", b"{}"))
     label = facts.get("info", {}).get("features", {}).get("label", {})
     return tuple(map(str, label.get("names", ())))

@@ -198,7 +198,11 @@ def _with_classes_of(info: SetInfo, scanned: Scan, config: GenerateConfig) -> Sc
             "its labels are fixed by the first run. Use another folder for the new classes."
         )
     labels = np.array([numbers[name] for name in scanned.classes], np.int32)[scanned.labels]
-    return replace(scanned, classes=info.classes, labels=labels)
+    order = np.argsort(
+        labels, kind="stable"
+    )  # an index is sorted by class, and sets from shards have any order of them
+    paths = [scanned.paths[place] for place in order.tolist()]
+    return replace(scanned, classes=info.classes, paths=paths, labels=labels[order], sizes=scanned.sizes[order])
 
 
 def _appendable(config: GenerateConfig, info: SetInfo, scanned: Scan, headers: list[Header]) -> GenerateConfig:

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from cutmix_gen.config import GenerateConfig
 from cutmix_gen.croissant import croissant_text
+from cutmix_gen.errors import SetError
 from cutmix_gen.manifest import Manifest, RunInfo, SetInfo
 from cutmix_gen.records import ShardRecord
 from cutmix_gen.storage import parse_place, put_bytes
@@ -76,6 +77,8 @@ def _by_split(runs: list[RunInfo], records: list[ShardRecord]) -> dict[str, list
     split_of = {run.number: str(run.config["split"]) for run in runs}
     splits: dict[str, list[ShardRecord]] = defaultdict(list)
     for record in records:
+        if record.run not in split_of:
+            raise SetError(f"The record of {record.file} is of run {record.run}, which the set has not.")
         splits[split_of[record.run]].append(record)
     return splits
 

@@ -10,7 +10,7 @@ from collections.abc import Collection
 from dataclasses import dataclass, field, fields, replace
 from typing import Any
 
-from cutmix_gen.codecs import CODECS, INTERPOLATIONS, MODES, Encoding
+from cutmix_gen.codecs import CODECS, IMAGE_FORMATS, INTERPOLATIONS, MAX_PIXELS, MODES, Encoding
 from cutmix_gen.errors import UsageError
 from cutmix_gen.execute import CLUSTERS, ENGINES
 from cutmix_gen.geometry import FITS, Fit, RandomResizedCrop
@@ -23,6 +23,9 @@ from cutmix_gen.storage import Place, parse_place
 
 DENSE_LABELS_UP_TO = 1000
 """Classes up to which `--dense-labels auto` writes dense vectors: 4 KB a sample."""
+
+_MOST_PIXELS = 1_000_000_000
+"""What `--max-pixels` may allow: 3 GB of memory for one image in colour."""
 
 _SPLIT = re.compile(r"\w+(\.\w+)*", re.ASCII)
 """What readers of dataset cards take for a split's name."""
@@ -118,7 +121,7 @@ class GenerateConfig:
     image_format: str = _option(
         _AUTO,
         "One image format for the whole set. auto: JPEG where most sources are JPEG, else PNG.",
-        choices=(_AUTO, "jpeg", "png", "webp"),
+        choices=(_AUTO, *IMAGE_FORMATS),
     )
     quality: int = _option(95, "Of JPEG and WebP, 1 to 100; 100 makes WebP lossless.", metavar="INT")
     subsampling: str = _option("444", "Of JPEG's colour.", choices=("444", "422", "420"))
@@ -129,6 +132,11 @@ class GenerateConfig:
         choices=(_AUTO, "always", "never"),
     )
     split: str = _option("train", "Name of the split in file names and card.", metavar="NAME")
+    max_pixels: int = _option(
+        MAX_PIXELS,
+        "An image whose header claims more pixels is skipped before it is decoded.",
+        metavar="INT",
+    )
     license: str = _option(
         "", "Licence of the images, for the dataset card, e.g. cc-by-4.0.", metavar="NAME", identity=False
     )
@@ -219,6 +227,7 @@ class GenerateConfig:
             ("quality", 1 <= self.quality <= 100, "a whole number from 1 to 100"),
             ("label_smoothing", 0 <= self.label_smoothing < 1, "a number from 0 to below 1"),
             ("shard_size", self.shard_size >= 3, "at least 3, so that every image of a shard has a partner"),
+            ("max_pixels", 1 <= self.max_pixels <= _MOST_PIXELS, f"a whole number from 1 to {_MOST_PIXELS:,}"),
             ("seed", 0 <= self.seed < 2**63, "a whole number from 0 to 2^63 - 1"),
             ("jobs", self.jobs is None or self.jobs >= 1, "at least 1"),
         ):

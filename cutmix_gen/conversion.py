@@ -12,7 +12,7 @@ from cutmix_gen.execute import run_tasks, usable_cores
 from cutmix_gen.make import finalize
 from cutmix_gen.manifest import Manifest, RunInfo
 from cutmix_gen.records import Rows, ShardRecord
-from cutmix_gen.shards import shard_format
+from cutmix_gen.shards import checked, shard_format
 from cutmix_gen.storage import Place, atomic_file, local_copy, parse_place, put_new, sha256
 
 
@@ -107,7 +107,7 @@ def _write(fresh: Manifest, record: ShardRecord, rows: Iterator[Rows]) -> None:
         writer = shard_format(info.shard_format).open_writer(file.temporary, info.schema)
         try:
             for part in rows:
-                writer.write(part)
+                writer.write(checked(part, info.schema, record.file))
         finally:
             writer.close()
         size, digest = file.temporary.stat().st_size, sha256(file.temporary)

@@ -49,6 +49,8 @@ class Description:
     strategies: dict[str, int]
     converted: int
     """Source images that had another pixel mode than the set."""
+    animated: int
+    """Source images whose file holds several pictures, of which the first counts."""
     skipped: list[Skip]
     lost_samples: int
     """Samples that were planned and could not be made."""
@@ -83,6 +85,7 @@ def describe(output: Place) -> Description:
         lam_histogram=tally.lam_histogram.tolist(),
         strategies=dict(sorted(tally.strategies.items())),
         converted=tally.converted,
+        animated=tally.animated,
         skipped=tally.skipped,
         lost_samples=tally.lost.total(),
     )

@@ -10,7 +10,7 @@ from cutmix_gen.errors import SetError
 from cutmix_gen.execute import run_tasks, usable_cores
 from cutmix_gen.exports import make_export
 from cutmix_gen.manifest import Manifest
-from cutmix_gen.shards import shard_format
+from cutmix_gen.shards import checked, shard_format
 from cutmix_gen.storage import Place, local_copy, sha256
 
 
@@ -64,5 +64,6 @@ def _export_shard(output: Place, folder: Path, form: str, shard: int) -> int:
     with local_copy(output / record.file) as path:
         if sha256(path) != record.sha256:
             raise SetError(f"{record.file} of {output} was changed or damaged. `cutmix-gen verify` says more.")
-        rows = shard_format(info.shard_format).read(path, info.schema)
+        parts = shard_format(info.shard_format).read(path, info.schema)
+        rows = (checked(part, info.schema, record.file) for part in parts)
         return make_export(form).write(folder, Path(record.file).stem, split, rows, info.schema)

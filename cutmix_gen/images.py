@@ -2,18 +2,36 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
 
 from cutmix_gen.codecs import Decoded, make_codec
+from cutmix_gen.codecs.guard import guarded
 from cutmix_gen.config import GenerateConfig
 from cutmix_gen.errors import ImageError, StorageError
 from cutmix_gen.geometry import reduction, whole
 from cutmix_gen.masks import Mask
 from cutmix_gen.records import Pixels, Size, Source, View
 from cutmix_gen.storage import read_ahead, read_source
+from cutmix_gen.text import printable
+
+_HELD_BYTES = 384 << 20
+"""Bytes of pixels that are held of one lot of images: half as much again as parts of blocks are planned to have.
+
+The plan goes by the sizes of some; whatever the others are, memory is bounded.
+"""
+
+_FILE_BYTES_A_PIXEL = 8
+"""Four channels of 16 bit, uncompressed."""
+_FILE_BYTES_BESIDE = 64 << 20
+"""For all that is in a file beside its pixels."""
+
+_REASON = 200
+"""Characters of a reason at most; decoders may quote what they found."""
+_ADDRESS = re.compile(r" (object )?at 0x[0-9a-fA-F]+")
 
 PIXEL_BYTES = {"RGB": 3, "L": 1, "I;16": 2}
 """Bytes that a pixel of each mode takes in memory."""
@@ -30,6 +48,8 @@ class LoadedImage:
     """How its pixels show already, where all samples show it in the same way."""
     file: bytes = b""
     """The file's bytes where they may stand as an original as they are."""
+    let_go: bytes = b""
+    """The file's bytes where its pixels are not held, but decoded again each time."""
     reason: str = ""
     """Why it could not be read."""
 
@@ -43,6 +63,11 @@ class LoadedImage:
         """Whether it was turned into another pixel mode."""
         return self.decoded is not None and self.decoded.converted
 
+    @property
+    def animated(self) -> bool:
+        """Whether its file holds several pictures, of which the first counts."""
+        return self.decoded is not None and self.decoded.animated
+
 
 def frame_of_all(config: GenerateConfig) -> Size | None:
     """Return the size at which every sample shows an image in the same way; None where there is no such size.
@@ -53,13 +78,27 @@ def frame_of_all(config: GenerateConfig) -> Size | None:
     return None if config.make_fit().is_random or shrinks else config.target
 
 
-def _reason(error: Exception) -> str:
-    """Return what is wrong with an image, in words that are the same each time."""
+def reason_of(error: Exception) -> str:
+    """Return what is wrong with an image: one short line, the same each time and on every machine."""
     if isinstance(error, FileNotFoundError):
         return "the file is gone since it was scanned"
-    if isinstance(error, ImageError):
-        return str(error)
-    return f"{type(error).__name__}: {error}"
+    said = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
+    if not isinstance(error, ImageError):
+        said = f"{type(error).__name__}: {said}" if said else type(error).__name__
+    text = printable(_ADDRESS.sub("", said))
+    return text if len(text) <= _REASON else f"{text[:_REASON]}..."
+
+
+def max_file_bytes(max_pixels: int) -> int:
+    """Return how large the file of an image of so many pixels may be."""
+    return max_pixels * _FILE_BYTES_A_PIXEL + _FILE_BYTES_BESIDE
+
+
+def _let_go(image: LoadedImage, file: bytes) -> LoadedImage:
+    """Return an image without its pixels."""
+    if image.decoded is None or image.fitted:
+        return image
+    return replace(image, decoded=replace(image.decoded, source=np.empty((0, 0), np.uint8)), let_go=file)
 
 
 class Images:
@@ -77,7 +116,8 @@ class Images:
     def __init__(self, config: GenerateConfig, *, fitted: bool = True) -> None:
         self._config = config
         self._root = config.source
-        self._codec = make_codec(config.codec)
+        self._codec = make_codec(config.codec, config.max_pixels)
+        self._max_bytes = max_file_bytes(config.max_pixels)
         self._fit = config.make_fit()
         self._target = config.target
         self._encoding = config.encoding
@@ -97,23 +137,41 @@ class Images:
     def load_all(self, sources: Sequence[Source]) -> list[LoadedImage]:
         """Read and decode sources; from a store the next ones are read while one is decoded."""
         files = read_ahead(self._read, sources, self._root)
-        return [self._loaded(source, file) for source, file in zip(sources, files, strict=True)]
+        images, held = [], 0
+        with guarded(b"", self._config.max_pixels):  # once for all: each image does it too, which costs next to nothing
+            for source, file in zip(sources, files, strict=True):
+                image = self._loaded(source, file)
+                size = image.decoded.pixels.nbytes if image.decoded else 0
+                if held + size > _HELD_BYTES and isinstance(file, bytes):
+                    image = _let_go(image, file)
+                else:
+                    held += size
+                images.append(image)
+        return images
 
-    def _read(self, source: Source) -> bytes | OSError:
+    def _read(self, source: Source) -> bytes | Exception:
+        if source.num_bytes > self._max_bytes:
+            return ImageError(
+                f"the file has {source.num_bytes:,} bytes, more than an image of --max-pixels takes "
+                f"({self._max_bytes:,})"
+            )
         try:
-            return read_source(self._root, source.path)
+            return read_source(self._root, source.path, source.num_bytes)
         except StorageError:
             raise
-        except OSError as error:
+        except (OSError, ValueError) as error:
             return error
 
-    def _loaded(self, source: Source, file: bytes | OSError) -> LoadedImage:
+    def _loaded(self, source: Source, file: bytes | Exception) -> LoadedImage:
         try:
-            if isinstance(file, OSError):
+            if isinstance(file, Exception):
                 raise file
             if len(file) != source.num_bytes:
-                raise ImageError(f"the file has {len(file)} bytes, it had {source.num_bytes} when it was scanned")
+                more = "more bytes than the" if len(file) > source.num_bytes else f"{len(file)} bytes,"
+                raise ImageError(f"the file has {more} {source.num_bytes} that it had when it was scanned")
             decoded = self._codec.decode(file, self._config.mode, self._reduce)
+            if self._target is None and max(decoded.size) > self._encoding.max_side:
+                raise ImageError(f"{decoded.size} px are more than {self._encoding.format} can hold")
             if self._frame is None:
                 kept = replace(decoded, source=decoded.pixels)
                 return LoadedImage(source, kept, file=file if self._stands(decoded) else b"")
@@ -121,7 +179,7 @@ class Images:
             pixels = self._show(decoded, view, self._frame)
             return LoadedImage(source, replace(decoded, source=pixels), view)
         except Exception as error:
-            return LoadedImage(source, None, reason=_reason(error))
+            return LoadedImage(source, None, reason=reason_of(error))
 
     def show(self, image: LoadedImage, view: View, size: Size) -> Pixels:
         """Return how an image shows in a frame of some size: (H, W[, C]), not to be written to.
@@ -133,7 +191,7 @@ class Images:
         """
         if image.decoded is None:
             raise ImageError(f"{image.source.path} cannot be read: {image.reason}")
-        pixels = image.decoded.pixels if image.fitted else self._show(image.decoded, view, size)
+        pixels = image.decoded.pixels if image.fitted else self._show(self._whole(image, image.decoded), view, size)
         return pixels[:, ::-1] if view.flip else pixels
 
     def mix(self, images: list[LoadedImage], views: tuple[View, ...], mask: Mask) -> Pixels:
@@ -145,6 +203,10 @@ class Images:
     def encode(self, pixels: Pixels) -> bytes:
         """Encode an image as the set has its images."""
         return self._codec.encode(pixels, self._encoding)
+
+    def _whole(self, image: LoadedImage, decoded: Decoded) -> Decoded:
+        """Return an image with its pixels."""
+        return self._codec.decode(image.let_go, self._config.mode, self._reduce) if image.let_go else decoded
 
     def _show(self, decoded: Decoded, view: View, size: Size) -> Pixels:
         place = view.place

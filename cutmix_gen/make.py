@@ -18,6 +18,7 @@ from cutmix_gen.records import Report, ShardRecord
 from cutmix_gen.sidecars import has_sidecars, write_sidecars
 from cutmix_gen.storage import Place
 from cutmix_gen.tally import Tally
+from cutmix_gen.text import printable
 
 
 class Progress(Protocol):
@@ -87,6 +88,7 @@ def generate(config: GenerateConfig, progress: Progress | None = None) -> Report
         new_bytes=new.bytes,
         seconds=time.monotonic() - started,
         converted=all_of_it.converted,
+        animated=all_of_it.animated,
         skipped=all_of_it.skipped,
         lost_samples=all_of_it.lost.total(),
         passed_over=run.info.passed_over,
@@ -154,7 +156,7 @@ def _remaining(run: Run, done: set[int], config: GenerateConfig) -> list[int]:
 def _check_failures(tally: Tally, allowed: int) -> None:
     skipped = [skip for skip in tally.skipped if skip.unreadable]
     if len(skipped) > allowed:
-        first = "".join(f"\n  {skip.path}: {skip.reason}" for skip in skipped[:5])
+        first = "".join(f"\n  {printable(skip.path)}: {printable(skip.reason)}" for skip in skipped[:5])
         raise TooManyFailuresError(
             f"{len(skipped)} of the source images could not be read, more than --max-failures allows ({allowed}). "
             f"The first ones:{first}\nAccept them with a higher --max-failures, or mend or remove them and give "

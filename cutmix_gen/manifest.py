@@ -8,16 +8,19 @@ from base64 import b64decode, b64encode
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, TypeVar, get_origin, get_type_hints
+from typing import Any
 
-from cutmix_gen.codecs import image_extension
+from cutmix_gen.codecs import IMAGE_FORMATS, MODES, image_extension
+from cutmix_gen.config import GenerateConfig
 from cutmix_gen.errors import SetError
-from cutmix_gen.records import RowSchema, ShardHead, ShardRecord, Skip
+from cutmix_gen.facts import LARGEST, fits, made_of, read_facts, read_sealed
+from cutmix_gen.records import LAM_BINS, RowSchema, ShardHead, ShardRecord, Skip
 from cutmix_gen.seals import is_sealed, sealed
-from cutmix_gen.shards import shard_format
-from cutmix_gen.storage import Place, local_copy, put_bytes, put_new, remove_leftovers, sha256
+from cutmix_gen.shards import SHARD_FORMATS, shard_format
+from cutmix_gen.storage import Place, local_copy, parse_place, put_bytes, put_new, remove_leftovers, sha256
 
-T = TypeVar("T")
+MAX_SHARDS = 10_000_000
+"""Shards of a run at most: a hundred million images in the smallest shards that make sense are a tenth of it."""
 
 FORMAT_VERSION = 1
 """Of everything under `.cutmix_gen`; a program that finds a higher one refuses to touch the set."""
@@ -128,13 +131,15 @@ class Manifest:
             raise SetError(
                 f"{self.root} must be a set made by `cutmix-gen generate`, but it has no .cutmix_gen/{path.name}."
             )
-        facts = _parsed(path, path.read_bytes())  # a newer version may seal its files otherwise
+        facts = read_facts(path)  # a newer version may seal its files otherwise
         if facts.get("format_version") != FORMAT_VERSION:
             raise SetError(
                 f"{path} has format version {facts.get('format_version')}, this program reads {FORMAT_VERSION}. "
                 "Use the version of cutmix-gen that made the set, or a newer one."
             )
-        return _from_json(SetInfo, path, _read_json(path))
+        info = made_of(SetInfo, path, read_sealed(path))
+        _check_set(info, path)
+        return info
 
     def write_set(self, info: SetInfo) -> bool:
         """Write what the set is; return False if that was written already."""
@@ -170,9 +175,21 @@ class Manifest:
         return [self.read_run(number) for number in self.run_numbers()]
 
     def read_run(self, number: int) -> RunInfo:
-        """Read one run."""
+        """Read one run.
+
+        Raises
+        ------
+        SetError
+            If there is none, or it is damaged.
+        """
         path = self.run_path(number)
-        return _from_json(RunInfo, path, _read_json(path))
+        if not path.is_file():
+            raise SetError(f"The set in {self.root} has shards of run {number}, but no {path}.")
+        run = made_of(RunInfo, path, read_sealed(path))
+        if run.number != number or not 0 < run.shards <= MAX_SHARDS or not run.num_images or not run.part_images:
+            raise SetError(f"{path} does not describe a run {number} that this program would make.")
+        _check_config(run, self.root, path)
+        return run
 
     def record_numbers(self) -> list[int]:
         """Return the numbers of the shards of which there is a commit record, valid or not, in their order."""
@@ -223,7 +240,7 @@ class Manifest:
     def read_license(self) -> str:
         """Return the licence of the images, empty where none was given."""
         path = self._home / "card.json"
-        return str(_read_json(path).get("license", "")) if path.is_file() else ""
+        return str(read_sealed(path).get("license", "")) if path.is_file() else ""
 
     def write_license(self, name: str) -> None:
         """Keep the licence of the images for the card."""
@@ -233,7 +250,7 @@ class Manifest:
         """Read the first part of every valid commit record, in the order of the shards: ten times as fast as all."""
         for path in _numbered(self._home / "shards", _RECORD_NAME):
             head = _head(path)
-            if head is not None and _size_of(self.root / head.file) == head.bytes:
+            if head is not None and head.shard == int(path.stem) and _size_of(self.root / head.file) == head.bytes:
                 yield head
 
     def read_record(self, shard: int) -> ShardRecord:
@@ -247,15 +264,16 @@ class Manifest:
             If it is damaged.
         """
         path = self.record_path(shard)
-        facts = _read_json(path)
+        facts = read_sealed(path)
         facts.pop("index", None)
-        try:
-            skipped = [Skip(**skip) for skip in facts.get("skipped", [])]
-        except TypeError as error:
-            raise SetError(f"{path} does not hold a commit record: {error}.") from error
-        record = _from_json(ShardRecord, path, facts | {"skipped": skipped})
+        skips = facts.get("skipped", [])
+        if not fits(skips, list[dict[str, Any]]):
+            raise SetError(f"{path} does not hold a commit record: its skips are {repr(skips)[:100]}.")
+        record = made_of(ShardRecord, path, facts | {"skipped": [made_of(Skip, path, skip) for skip in skips]})
         if not _SHARD_NAME.fullmatch(Path(record.file).name) or Path(record.file).parent != Path("data"):
             raise SetError(f"{path} names the file {record.file!r}, which is no shard of this set.")
+        if record.shard != shard or len(record.lam_histogram) != LAM_BINS:
+            raise SetError(f"{path} does not hold the record of shard {shard}.")
         return record
 
     def has_anything_of(self, shard: int, run: RunInfo, info: SetInfo) -> bool:
@@ -265,7 +283,11 @@ class Manifest:
 
     def read_index(self, shard: int) -> bytes:
         """Return the index of a shard, empty where its record has none."""
-        return b64decode(str(_read_json(self.record_path(shard)).get("index", "")))
+        path = self.record_path(shard)
+        try:
+            return b64decode(str(read_sealed(path).get("index", "")), validate=True)
+        except ValueError as error:
+            raise SetError(f"{path} has an index that is damaged: {error}.") from error
 
     def stray_files(self) -> list[Place]:
         """Return what lies in the set's data folder and belongs to no shard of a run, temporary files aside."""
@@ -309,38 +331,50 @@ class Manifest:
             path.unlink(missing_ok=True)
 
 
-def _read_json(path: Place) -> dict[str, Any]:
-    """Read a file of the set's description, whose seal tells whether it is what was written."""
-    data = path.read_bytes()
-    facts = _parsed(path, data)
-    if not is_sealed(data):
-        raise SetError(f"{path} is damaged: it does not have the SHA-256 that stands at its end.")
-    del facts["seal"]
-    return facts
+def _check_set(info: SetInfo, path: Place) -> None:
+    """Raise `SetError` where a set is said to be something that there is not."""
+    for name, value, known in (
+        ("shard_format", info.shard_format, SHARD_FORMATS),
+        ("mode", info.mode, MODES),
+        ("image_format", info.image_format, IMAGE_FORMATS),
+        ("sources", info.sources, range(2, 256)),
+    ):
+        if value not in known:
+            raise SetError(
+                f"{path} must have one of {', '.join(map(str, known))[:60]} as {name}, but it has {value!r}."
+            )
+    if not info.classes or len(set(info.classes)) < len(info.classes):
+        raise SetError(f"{path} must name at least one class, and each once.")
 
 
-def _parsed(path: Place, data: bytes) -> dict[str, Any]:
+def _check_config(run: RunInfo, root: Place, path: Place) -> None:
+    """Raise `SetError` where a run has settings that `generate` would not take."""
     try:
-        facts = json.loads(data)
-    except (ValueError, RecursionError) as error:
-        raise SetError(f"{path} must hold JSON, but it is damaged: {error}.") from error
-    if not isinstance(facts, dict):
-        raise SetError(f"{path} must hold a JSON object, but it holds a {type(facts).__name__}.")
-    return facts
+        config = GenerateConfig(source=parse_place(run.source), output=root, **run.config)
+        config.mixed_samples(run.num_images)
+        if not {"split", "codec"} <= run.config.keys() <= config.identity().keys():
+            raise SetError("there are settings too many or too few")
+    except Exception as error:  # anything may stand there
+        raise SetError(
+            f"{path} has settings that this version of cutmix-gen does not take: {type(error).__name__}: {error}"
+        ) from error
 
 
 def _head(path: Place) -> ShardHead | None:
     """Return what stands in a commit record before its lists; None where it is damaged."""
+    if path.stat().st_size > LARGEST:
+        return None
     data = path.read_bytes()
     if not is_sealed(data):
         return None
     text, _, _ = data.decode(errors="replace").partition('"class_weight"')
     try:
         facts = json.loads(text.rstrip(" ,\n") + "}")
-        head = ShardHead(**{name: facts[name] for name in ShardHead._fields})
-    except (ValueError, KeyError, TypeError):
+        head = made_of(ShardHead, path, {name: facts[name] for name in ShardHead._fields})
+    except (ValueError, KeyError, TypeError, RecursionError, SetError):
         return None
-    return head if _SHARD_NAME.fullmatch(head.file.removeprefix("data/")) else None
+    is_shard = _SHARD_NAME.fullmatch(head.file.removeprefix("data/"))
+    return head if is_shard and head.samples <= head.bytes else None
 
 
 def _size_of(path: Place) -> int | None:
@@ -353,18 +387,3 @@ def _size_of(path: Place) -> int | None:
 def _numbered(folder: Place, name: re.Pattern[str]) -> list[Place]:
     """Return the files of a folder that are called by a number, in the order of the numbers."""
     return sorted((path for path in folder.glob("*") if name.fullmatch(path.name)), key=lambda path: int(path.stem))
-
-
-def _from_json(kind: type[T], path: Place, facts: dict[str, Any]) -> T:
-    """Make a dataclass of what a file holds; a list becomes a tuple where the class wants one."""
-    values = dict(facts)
-    for name, hint in get_type_hints(kind).items():
-        wanted = get_origin(hint) or hint
-        if wanted is tuple and isinstance(values.get(name), list):
-            values[name] = tuple(values[name])
-        if name in values and (not isinstance(values[name], wanted) or (wanted is int and values[name] is True)):
-            raise SetError(f"{path} must have a {wanted.__name__} as {name}, but it has {values[name]!r}.")
-    try:
-        return kind(**values)
-    except TypeError as error:
-        raise SetError(f"{path} does not hold what this version of cutmix-gen writes there: {error}.") from error

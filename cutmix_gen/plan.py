@@ -100,8 +100,16 @@ class Plan:
         return Task(number, start, stop, tuple(shards))
 
     def locate(self, shard: int) -> tuple[Task, ShardSpec]:
-        """Return the task that makes a shard, and the shard's part in it."""
+        """Return the task that makes a shard, and the shard's part in it.
+
+        Raises
+        ------
+        SetError
+            If the plan has no such shard.
+        """
         offset = shard - self.first_shard
+        if not 0 <= offset < self.num_shards:
+            raise SetError(f"Shard {shard} is none of the {self.num_shards:,} shards of its run.")
         given = offset - (self.num_shards - self._given_blocks)
         task = self.task(self.num_blocks + given if given >= 0 else offset % self.num_blocks)
         return task, next(spec for spec in task.shards if spec.number == shard)
@@ -144,6 +152,24 @@ class Plan:
         return block
 
 
+def plan_of(info: RunInfo, output: Place, source: Place | None = None) -> Plan:
+    """Return the plan of a run that was begun.
+
+    Raises
+    ------
+    SetError
+        If it is not the plan that the run's file speaks of.
+    """
+    config = GenerateConfig(source=source or parse_place(info.source), output=output, **info.config)
+    plan = Plan(config, info.num_images, info.number, info.first_shard)
+    if (plan.num_shards, plan.num_samples) != (info.shards, info.samples):
+        raise SetError(
+            f"Run {info.number} of {output} has {info.shards:,} shards of {info.samples:,} samples by its file, "
+            f"but its settings give {plan.num_shards:,} of {plan.num_samples:,}: the file was changed or damaged."
+        )
+    return plan
+
+
 class Run:
     """A run that was begun: its configuration, its plan and its sources, as every worker opens it for itself.
 
@@ -161,14 +187,17 @@ class Run:
         self.manifest = Manifest(output)
         self.set: SetInfo = self.manifest.read_set()
         self.info: RunInfo = self.manifest.read_run(number)
-        self.config = GenerateConfig(source=source or parse_place(self.info.source), output=output, **self.info.config)
-        self.plan = Plan(self.config, self.info.num_images, number, self.info.first_shard)
+        self.plan = plan_of(self.info, output, source)
+        self.config = self.plan.config
+        if len(self.info.class_counts) != len(self.set.classes) or sum(self.info.class_counts) != self.info.num_images:
+            raise SetError(f"Run {number} of {output} counts its images otherwise than it has them, class by class.")
         self.shard_format = shard_format(self.set.shard_format)
         self._quotas = quota_plan(self.config, self.set.classes, self.census, number)
 
     @cached_property
     def _index(self) -> SourceIndex:
-        return SourceIndex(cached(self.manifest.index_path(self.info.number), self.info.fingerprint))
+        path = cached(self.manifest.index_path(self.info.number), self.info.fingerprint)
+        return SourceIndex(path, self.info.class_counts)
 
     @property
     def identity(self) -> str:

@@ -214,6 +214,7 @@ class _Output:
         self._lam_histogram = np.zeros(LAM_BINS, np.int64)
         self._strategies: Counter[str] = Counter()
         self._converted = 0
+        self._animated = 0
         self._skipped: list[Skip] = []
 
     def add(self, part: _Part) -> None:
@@ -245,6 +246,7 @@ class _Output:
             strategies=dict(sorted(self._strategies.items())),
             converted=self._converted,
             skipped=self._skipped,
+            animated=self._animated,
         )
         self._run.manifest.commit(record, self._file.index())
         return record
@@ -315,6 +317,7 @@ class _Output:
         )
         prefix = f"{self._run.info.number:04d}-{self._shard.copy:03d}"
         self._converted += sum(one.sources[0].converted for one in made)
+        self._animated += sum(one.sources[0].animated for one in made)
         self._class_weight += class_weight(index, weight, len(schema.classes))
         return Rows(
             keys=[f"{prefix}-{self._task.start + one.place:09d}" for one in made],

@@ -20,13 +20,12 @@ import numpy.typing as npt
 from cutmix_gen import storage
 from cutmix_gen.codecs import best_codec, make_codec
 from cutmix_gen.codecs.base import Codec
-from cutmix_gen.config import GenerateConfig
 from cutmix_gen.epochs import Epoch
 from cutmix_gen.errors import SetError
 from cutmix_gen.manifest import Manifest, SetInfo
-from cutmix_gen.plan import Plan
+from cutmix_gen.plan import Plan, plan_of
 from cutmix_gen.records import Pixels, Row, Rows, ShardHead
-from cutmix_gen.shards import ShardReader, shard_format
+from cutmix_gen.shards import ShardReader, checked, shard_format
 
 _OPEN = 64
 """Shards that a process has open at a time at most."""
@@ -338,7 +337,7 @@ class _Files:
             shard = self._shard(head)
             near = shard.reader.near(row) if 0 < row - shard.last <= _STEP else range(row, row + 1)
             shard.last = row
-            rows = shard.reader.read(near)
+            rows = checked(shard.reader.read(near), self._info.schema, head.file)
             if len(near) > 1:
                 shard.last = near[-1]
                 self._windows[head.shard] = near, rows
@@ -350,23 +349,25 @@ class _Files:
     def rows(self, head: ShardHead, rows: Sequence[int]) -> Rows:
         """Return some rows of a shard."""
         with self._mine():
-            return self._shard(head).reader.read(rows)
+            return checked(self._shard(head).reader.read(rows), self._info.schema, head.file)
 
     def positions(self, head: ShardHead) -> list[int]:
         """Return the positions of a shard's rows in the order of their run, which ascend."""
         with self._mine():
             shard = self._shard(head)
             if shard.positions is None:
-                shard.positions = [int(key.rpartition("-")[2]) for key in shard.reader.all_keys()]
+                keys = [_KEY.fullmatch(key) for key in shard.reader.all_keys()]
+                found = [int(key[3]) for key in keys if key]
+                if len(found) < len(keys) or found != sorted(set(found)):
+                    raise SetError(f"{head.file} has keys that do not ascend. `cutmix-gen verify` says more.")
+                shard.positions = found
             return shard.positions
 
     def plan(self, run: int) -> Plan:
         """Return the plan of a run."""
         with self._mine():
             if run not in self._plans:
-                info = Manifest(self._root).read_run(run)
-                config = GenerateConfig(source=storage.parse_place(info.source), output=self._root, **info.config)
-                self._plans[run] = Plan(config, info.num_images, run, info.first_shard)
+                self._plans[run] = plan_of(Manifest(self._root).read_run(run), self._root)
             return self._plans[run]
 
     def pixels(self, row: Row) -> Pixels:
@@ -396,6 +397,11 @@ class _Files:
         if shard is None:
             index = Manifest(self._root).read_index(head.shard) if self._format.needs_index else b""
             shard = _Shard(self._format.open_reader(self._file(head), self._info.schema, index))
+            if len(shard.reader) != head.samples:
+                raise SetError(
+                    f"{head.file} has {len(shard.reader):,} samples, its record says {head.samples:,}. "
+                    "`cutmix-gen verify` says more."
+                )
             self._shards[head.shard] = shard
             if len(self._shards) > _OPEN:
                 self._shards.popitem(last=False)  # closed when the last thread that reads from it lets go

@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cache
-from typing import Any, get_type_hints
+from typing import Any, TypeVar, get_type_hints
 
 import numpy as np
 import numpy.typing as npt
 
-from cutmix_gen.errors import CutMixGenError, RecipeError
+from cutmix_gen.errors import RecipeError
 from cutmix_gen.masks import Mask, Strategy, make_strategy
 from cutmix_gen.ownership import Ownership, ownership, shares_within
 from cutmix_gen.records import Box, Size, View
+
+T = TypeVar("T")
 
 _encode = json.JSONEncoder(separators=(",", ":")).encode
 
@@ -50,26 +52,35 @@ class Recipe:
         """
         if self.strategy == "original":
             return None
+        return self._followed(self._mask)
+
+    def _mask(self) -> Mask:
+        strategy = make_strategy(self.strategy, self.options)
+        if strategy.sources != len(self.labels):
+            raise ValueError(f"it has {len(self.labels)} sources, not {strategy.sources}")
+        return strategy.realise(strategy.params(**self.params), self.size)
+
+    def _followed(self, step: Callable[[], T]) -> T:
+        """Do something that a recipe says; whatever it says that cannot be is a `RecipeError`."""
         try:
-            strategy = make_strategy(self.strategy, self.options)
-            return strategy.realise(strategy.params(**self.params), self.size)
-        except (CutMixGenError, ArithmeticError, ValueError, TypeError, IndexError) as error:
-            raise RecipeError(f"The recipe of a '{self.strategy}' sample cannot be followed: {error}") from error
+            return step()
+        except Exception as error:
+            raise RecipeError(
+                f"The recipe of a '{self.strategy}' sample cannot be followed: {type(error).__name__}: {error}"
+            ) from error
 
     def ownership(self) -> Ownership:
         """Return who owns what of the sample."""
         mask = self.mask()
-        return (
-            Ownership([1.0], [], is_wasted=True)
-            if mask is None
-            else ownership(mask, [view.place for view in self.views])
-        )
+        if mask is None:
+            return Ownership([1.0], [], is_wasted=True)
+        return self._followed(lambda: ownership(mask, [view.place for view in self.views]))
 
     def shares_within(self, box: Box) -> npt.NDArray[np.float64]:
         """Return the pixels that each source owns in a part of the sample: (S,)."""
         mask, places = self.mask(), [view.place for view in self.views]
         if mask is not None:
-            return shares_within(mask, places, box)
+            return self._followed(lambda: shares_within(mask, places, box))
         place = places[0]
         width = min(place.x2, box.x2) - max(place.x1, box.x1)
         height = min(place.y2, box.y2) - max(place.y1, box.y1)
@@ -78,7 +89,7 @@ class Recipe:
     @property
     def lam_drawn(self) -> float:
         """The drawn share of the base."""
-        return float(self.params["lam"]) if self.params else 1.0
+        return self._followed(lambda: float(self.params["lam"])) if self.params else 1.0
 
 
 class RecipeWriter:
@@ -120,8 +131,18 @@ class RecipeWriter:
         return f'"params":{params},"size":[{width},{height}],"views":[{shown}],"labels":[{classes}]'
 
 
-def parse_recipe(text: str) -> Recipe:
+LARGEST = 1 << 28
+"""Pixels of a sample at most unless another number is given: what `--size` takes at most, 16384 x 16384."""
+
+
+def parse_recipe(text: str, max_pixels: int = LARGEST) -> Recipe:
     """Return the recipe that the field `recipe` of a sample describes.
+
+    Parameters
+    ----------
+    text : str
+    max_pixels : int
+        A recipe may come from anywhere, and a mask takes memory: no sample has more pixels.
 
     Raises
     ------
@@ -130,28 +151,46 @@ def parse_recipe(text: str) -> Recipe:
     """
     try:
         facts = json.loads(text)
-        size = Size(*map(int, facts["size"]))
-        if not 1 <= size.width <= _LARGEST or not 1 <= size.height <= _LARGEST:
-            raise ValueError(f"a size of {size} px")
-        return Recipe(
+        recipe = Recipe(
             run=int(facts["run"]),
             strategy=str(facts["strategy"]),
             options=dict(facts["options"]),
             params=dict(facts["params"]),
-            size=size,
+            size=Size(*map(int, facts["size"])),
             views=tuple(_view(view) for view in facts["views"]),
             labels=tuple(map(int, facts["labels"])),
             num_classes=int(facts["num_classes"]),
             smoothing=float(facts["smoothing"]),
         )
-    except (ValueError, KeyError, TypeError, RecursionError) as error:
+        _check(recipe, max_pixels)
+    except (ValueError, KeyError, TypeError, RecursionError, OverflowError) as error:
         raise RecipeError(
-            f"A recipe must be JSON as `generate` writes it, but: {type(error).__name__}: {error}"
+            f"A recipe must be JSON as `generate` writes it, but: {type(error).__name__}: {str(error)[:200]}"
         ) from error
+    return recipe
 
 
-_LARGEST = 1 << 16
-"""Pixels of a side at most: a recipe may come from anywhere, and a mask takes memory."""
+_MOST_CLASSES = 1 << 24
+"""A dense label of as many takes 64 MB."""
+
+
+def _check(recipe: Recipe, max_pixels: int) -> None:
+    """Raise `ValueError` for sizes that are none of a sample."""
+    size = recipe.size
+    if min(size) < 1 or size.area > max_pixels:
+        raise ValueError(f"a size of {size} px")
+    if (
+        not recipe.labels
+        or len(recipe.labels) != len(recipe.views)
+        or (recipe.strategy == "original") != (len(recipe.labels) == 1)
+    ):
+        raise ValueError(f"{len(recipe.views)} views and {len(recipe.labels)} labels")
+    if not 1 <= recipe.num_classes <= _MOST_CLASSES or not all(
+        0 <= each < recipe.num_classes for each in recipe.labels
+    ):
+        raise ValueError(f"labels {recipe.labels} of {recipe.num_classes} classes")
+    if not 0 <= recipe.smoothing < 1:
+        raise ValueError(f"a smoothing of {recipe.smoothing}")
 
 
 def _params_json(params: Any) -> str:
@@ -170,6 +209,7 @@ def _number_form(kind: type[Any]) -> str:
 
 def _view(facts: dict[str, Any]) -> View:
     crop, place = (Box(*map(int, facts[name])) for name in ("crop", "place"))
-    if min(crop.width, crop.height, place.width, place.height, *crop.as_list(), *place.as_list()) < 0:
+    numbers = (crop.width, crop.height, place.width, place.height, *crop.as_list(), *place.as_list())
+    if min(numbers) < 0 or max(numbers) >= 1 << 31:
         raise ValueError(f"a view of {crop} at {place}")
     return View(crop, place, bool(facts["flip"]))

@@ -150,6 +150,8 @@ class ShardRecord:
     converted: int
     """Base images that had another pixel mode than the set."""
     skipped: list[Skip] = field(default_factory=list)
+    animated: int = 0
+    """Base images whose file holds several pictures, of which the first counts."""
 
 
 class ShardHead(NamedTuple):
@@ -292,6 +294,7 @@ class Report:
     new_bytes: int
     seconds: float
     converted: int
+    animated: int
     skipped: list[Skip]
     lost_samples: int
     """Samples of the plan that were not made, because of what was skipped."""

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from cutmix_gen.codecs import Codec, make_codec
-from cutmix_gen.errors import ImageError, RecipeError, StorageError
+from cutmix_gen.errors import ImageError, RecipeError, SetError, StorageError
 from cutmix_gen.geometry import whole
 from cutmix_gen.images import Images, LoadedImage
 from cutmix_gen.libraries import changed_versions
@@ -163,8 +163,8 @@ class Replayer:
     def _open_run(self, number: int) -> tuple[Run, Images]:
         try:
             run = Run(self.dataset.root, number, self._source)
-        except FileNotFoundError as error:
-            raise RecipeError(f"its recipe names run {number}, which the set does not have") from error
+        except SetError as error:
+            raise RecipeError(f"its recipe names run {number}, but: {error}") from error
         return run, Images(run.config, fitted=False)
 
     def _check_sources(self, row: Row, number: int) -> None:

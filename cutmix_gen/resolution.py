@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import logging
-import os
 from collections import Counter
+from contextlib import suppress
 from dataclasses import replace
 from functools import partial
 from io import BytesIO
@@ -17,11 +17,11 @@ from cutmix_gen.codecs.modes import DEEP, GRAY
 from cutmix_gen.codecs.pillow import Header, peek
 from cutmix_gen.config import DENSE_LABELS_UP_TO, GenerateConfig
 from cutmix_gen.errors import StorageError, UsageError
-from cutmix_gen.images import PIXEL_BYTES, frame_of_all
+from cutmix_gen.images import PIXEL_BYTES, frame_of_all, max_file_bytes
 from cutmix_gen.pairing import Census
 from cutmix_gen.plan import quota_plan
 from cutmix_gen.source import Scan
-from cutmix_gen.storage import Place, path_text, read_ahead, read_source, source_path
+from cutmix_gen.storage import Place, open_source, path_text, read_ahead, read_source, source_path
 
 _log = logging.getLogger(__name__)
 
@@ -39,15 +39,16 @@ def look_at(config: GenerateConfig, scanned: Scan) -> list[Header]:
     rng = np.random.default_rng(np.random.SeedSequence(config.seed, spawn_key=(0,)))  # runs count from 1
     chosen = rng.choice(len(scanned), min(_HEADERS, len(scanned)), replace=False, shuffle=False)
     paths = [scanned.paths[number] for number in sorted(chosen.tolist())]
-    found = read_ahead(partial(_header, config.source), paths, config.source)
+    found = read_ahead(partial(_header, config.source, config.max_pixels), paths, config.source)
     return [header for header in found if header is not None]
 
 
-def _header(root: Place, path: bytes) -> Header | None:
+def _header(root: Place, max_pixels: int, path: bytes) -> Header | None:
     try:
-        if isinstance(root, Path) and Path(os.fsdecode(source_path(root, path))).is_file():
-            return peek(source_path(root, path))
-        return peek(BytesIO(read_source(root, path_text(path))))
+        if isinstance(root, Path):
+            with suppress(NotADirectoryError), open_source(source_path(root, path)) as file:
+                return peek(file, max_pixels)
+        return peek(BytesIO(read_source(root, path_text(path), max_file_bytes(max_pixels))), max_pixels)
     except StorageError:
         raise
     except Exception as error:

@@ -6,6 +6,7 @@ import hashlib
 import os
 from collections import Counter
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from threading import Lock
@@ -16,7 +17,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from cutmix_gen.errors import SourceError
+from cutmix_gen.errors import SetError, SourceError
 from cutmix_gen.records import Source
 from cutmix_gen.storage import Place, atomic_file, path_text, read_ahead, sha256, source_path
 
@@ -245,7 +246,7 @@ def write_index(scanned: Scan, path: Place) -> str:
     """Write the index of a scan as an Arrow file that workers memory-map; return the file's SHA-256."""
     file = atomic_file(path)
     try:
-        with pa.OSFile(str(file.temporary), "wb") as sink, pa.ipc.new_file(sink, _SCHEMA) as writer:
+        with pa.OSFile(os.fsencode(file.temporary), "wb") as sink, pa.ipc.new_file(sink, _SCHEMA) as writer:
             for start in range(0, len(scanned), _BATCH):
                 part = slice(start, start + _BATCH)
                 texts = [path_text(name) for name in scanned.paths[part]]
@@ -271,27 +272,74 @@ def fingerprint(scanned: Scan) -> str:
 
 
 class SourceIndex:
-    """The sources of a run, memory-mapped: only the rows that are asked for are read."""
+    """The sources of a run, memory-mapped: only the rows that are asked for are read.
 
-    def __init__(self, path: Path) -> None:
-        self._file = pa.ipc.open_file(pa.memory_map(str(path)))
+    Parameters
+    ----------
+    path : Path
+    class_counts : list of int
+        Images of each class: the index is sorted by class.
+
+    Raises
+    ------
+    SetError
+        If the file is no index of so many images.
+    """
+
+    def __init__(self, path: Path, class_counts: list[int]) -> None:
+        self._path = path
+        self._ends = np.cumsum(class_counts)
+        self._known: set[int] = set()
+        with self._damage():
+            self._file = pa.ipc.open_file(pa.memory_map(os.fsencode(path)))
+        batches = -(-int(self._ends[-1]) // _BATCH)
+        if self._file.schema != _SCHEMA or self._file.num_record_batches != batches:
+            raise SetError(
+                f"{path} is no index of {self._ends[-1]:,} source images. Restore it, or make the set again."
+            )
 
     def rows(self, indices: npt.NDArray[np.int64]) -> list[Source]:
         """Return the sources at some places of the index, in the order asked for."""
         found: list[Source | None] = [None] * len(indices)
         batches, offsets = np.divmod(indices, _BATCH)
-        for batch in np.unique(batches).tolist():
-            here = np.flatnonzero(batches == batch)
-            rows = self._file.get_batch(batch).take(pa.array(offsets[here])).to_pydict()
+        for number in np.unique(batches).tolist():
+            here = np.flatnonzero(batches == number)
+            with self._damage():
+                rows = self._batch(number).take(pa.array(offsets[here])).to_pydict()
             for place, row in zip(here.tolist(), zip(*rows.values(), strict=True), strict=True):
                 found[place] = Source(*row)
         return [source for source in found if source is not None]
 
     def find(self, path: str, within: range) -> Source | None:
         """Return the source that has a path, looked for in a part of the index; None where there is none."""
-        for batch in range(within.start // _BATCH, -(-within.stop // _BATCH)):
-            rows = self._file.get_batch(batch)
-            place = pc.index(rows.column("path"), path).as_py()
-            if place >= 0:
-                return Source(*rows.slice(place, 1).to_pylist()[0].values())
+        with self._damage():
+            for number in range(within.start // _BATCH, -(-within.stop // _BATCH)):
+                rows = self._batch(number)
+                place = pc.index(rows.column("path"), path).as_py()
+                if place >= 0:
+                    return Source(*rows.slice(place, 1).to_pylist()[0].values())
         return None
+
+    def _batch(self, number: int) -> pa.RecordBatch:
+        """Return a batch, after a look at all of it when it is first asked for."""
+        batch = self._file.get_batch(number)
+        if number not in self._known:
+            batch.validate(full=True)
+            start = number * _BATCH
+            if any(column.null_count for column in batch.columns):
+                raise ValueError("a field is null")
+            labels = np.searchsorted(self._ends, np.arange(start, start + len(batch)), "right")
+            if (
+                not np.array_equal(batch.column("label").to_numpy(), labels)
+                or batch.column("bytes").to_numpy().min() < 0
+            ):
+                raise ValueError("it has other images than its run")
+            self._known.add(number)
+        return batch
+
+    @contextmanager
+    def _damage(self) -> Iterator[None]:
+        try:
+            yield
+        except (pa.ArrowException, OSError, ValueError, IndexError, MemoryError) as error:
+            raise SetError(f"{self._path} cannot be read as an index of source images: {error}") from error

@@ -6,6 +6,7 @@ from collections import Counter
 
 import numpy as np
 
+from cutmix_gen.errors import SetError
 from cutmix_gen.records import LAM_BINS, ShardRecord, Skip
 
 KINDS = ("original", "cutmix")
@@ -15,6 +16,7 @@ class Tally:
     """Sums over commit records, in memory that does not grow with their number."""
 
     def __init__(self, num_classes: int) -> None:
+        self._num_classes = num_classes
         self.shards = 0
         self.bytes = 0
         self.samples = dict.fromkeys(KINDS, 0)
@@ -25,9 +27,18 @@ class Tally:
         """Samples that were skipped, by kind."""
         self._skips: dict[tuple[int, str], Skip] = {}
         self._converted: Counter[tuple[int, int]] = Counter()
+        self._animated: Counter[tuple[int, int]] = Counter()
 
     def add(self, record: ShardRecord) -> None:
-        """Add a record."""
+        """Add a record.
+
+        Raises
+        ------
+        SetError
+            If it is that of another set.
+        """
+        if record.kind not in KINDS or len(record.class_weight) != self._num_classes:
+            raise SetError(f"The record of {record.file} is of another kind, or of other classes, than the set.")
         self.shards += 1
         self.bytes += record.bytes
         self.samples[record.kind] += record.samples
@@ -37,6 +48,7 @@ class Tally:
         self.lost[record.kind] += len(record.skipped)
         self._skips.update({(record.run, skip.path): skip for skip in record.skipped})
         self._converted[record.run, record.copy] += record.converted
+        self._animated[record.run, record.copy] += record.animated
 
     @property
     def total(self) -> int:
@@ -51,7 +63,17 @@ class Tally:
     @property
     def converted(self) -> int:
         """Source images that were turned into another pixel mode, each of a run once."""
-        most: Counter[int] = Counter()
-        for (run, _), count in self._converted.items():
-            most[run] = max(most[run], count)
-        return most.total()
+        return _of_each_run(self._converted)
+
+    @property
+    def animated(self) -> int:
+        """Source images whose file holds several pictures, each of a run once."""
+        return _of_each_run(self._animated)
+
+
+def _of_each_run(counts: Counter[tuple[int, int]]) -> int:
+    """Return the sum over runs of the most that one of their copies counts: each counts the same images."""
+    most: Counter[int] = Counter()
+    for (run, _), count in counts.items():
+        most[run] = max(most[run], count)
+    return most.total()

@@ -7,10 +7,12 @@ from dataclasses import fields
 from typing import TYPE_CHECKING
 
 from cutmix_gen.masks import STRATEGIES
+from cutmix_gen.text import printable
 
 if TYPE_CHECKING:
     from cutmix_gen.describe import Description
     from cutmix_gen.estimate import Estimate
+    from cutmix_gen.manifest import RunInfo
     from cutmix_gen.records import Report, Skip
     from cutmix_gen.storage import Place
     from cutmix_gen.verify import Verification
@@ -61,7 +63,13 @@ def report_lines(report: Report, output: Place) -> Iterator[str]:
         yield f"Passed over {_count(sum(report.passed_over.values()), 'file')}: {reasons}."
     if report.converted:
         yield f"{_count(report.converted, 'source image')} had to be converted to the set's pixel mode."
+    yield from _animated_lines(report.animated)
     yield from _skips_lines(report.skipped, report.lost_samples)
+
+
+def _animated_lines(count: int) -> Iterator[str]:
+    if count:
+        yield f"Of {_count(count, 'source file')} with several pictures the first was taken."
 
 
 def _skips_lines(skipped: list[Skip], lost: int) -> Iterator[str]:
@@ -70,7 +78,7 @@ def _skips_lines(skipped: list[Skip], lost: int) -> Iterator[str]:
         if group:
             yield f"{title} {_count(len(group), 'source image')}:"
         for skip in group[:_SHOWN_SKIPS]:
-            yield f"  {skip.path}: {skip.reason}"
+            yield f"  {printable(skip.path)}: {printable(skip.reason)}"
         if len(group) > _SHOWN_SKIPS:
             yield f"  and {len(group) - _SHOWN_SKIPS:,} more; `cutmix-gen info OUT --json` lists all"
     if lost:
@@ -89,10 +97,13 @@ def estimate_lines(expected: Estimate) -> Iterator[str]:
 def description_lines(description: Description, output: Place) -> Iterator[str]:
     """Return what is in a set."""
     samples = description.samples
-    yield (str(output))
+    yield printable(str(output))
     for name, value in (
         ("format", f"{description.format}, {description.mode} as {description.image_format}"),
-        *((f"run {run.number}", f"{_count(run.num_images, 'image')} of {run.source}") for run in description.runs),
+        *(
+            (f"run {run.number}", printable(f"{_count(run.num_images, 'image')} of {run.source}"))
+            for run in description.runs
+        ),
         ("shards", _of(description.shards, description.planned_shards)),
         ("bytes", size_text(description.bytes)),
         ("samples", f"{samples.total:,}: {samples.original:,} originals, {samples.synthetic:,} mixed"),
@@ -106,7 +117,12 @@ def description_lines(description: Description, output: Place) -> Iterator[str]:
     yield from _classes_lines(description)
     if samples.synthetic:
         yield from _histogram_lines(description.lam_histogram)
+    yield from _animated_lines(description.animated)
     yield from _skips_lines(description.skipped, description.lost_samples)
+
+
+def _run_text(run: RunInfo) -> str:
+    return f"{_count(run.num_images, 'image')} of {printable(run.source)}"
 
 
 def _of(count: int, planned: int) -> str:
@@ -118,10 +134,11 @@ _SHOWN_CLASSES = 20
 
 def _classes_lines(description: Description) -> Iterator[str]:
     shown = description.class_weight[:_SHOWN_CLASSES]
-    width = min(max(len(row.name) for row in shown), 40)
+    names = [printable(row.name) for row in shown]
+    width = min(max(map(len, names)), 40)
     yield f"\n  {'class':<{width}}  {'original':>12}  {'mixed':>12}    (sum of label shares)"
-    for row in shown:
-        name = row.name if len(row.name) <= width else row.name[: width - 1] + "…"
+    for row, whole in zip(shown, names, strict=True):
+        name = whole if len(whole) <= width else whole[: width - 1] + "…"
         yield f"  {name:<{width}}  {row.original:>12,.1f}  {row.synthetic:>12,.1f}"
     if len(description.class_weight) > _SHOWN_CLASSES:
         yield f"  and {len(description.class_weight) - _SHOWN_CLASSES:,} more; --json lists all"
@@ -139,7 +156,7 @@ def verification_lines(result: Verification, output: Place, dropped: list[str] |
     """Return what `verify` found, what was dropped of it where that was asked for, and what to do."""
     for problem in result.problems:
         where = f"{problem.shard}: {problem.key}" if problem.key else problem.shard
-        yield f"{where}: {problem.problem}"
+        yield printable(f"{where}: {problem.problem}")
     what = f"{_count(result.shards, 'shard')}, {_count(result.samples, 'sample')}"
     if result.ok:
         yield f"All good: {what}."

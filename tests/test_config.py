@@ -90,6 +90,8 @@ WRONG = [
     ({"sidecars": "yes"}, ["--sidecars", "true or false", "yes"]),
     ({"shard_size": 2}, ["--shard-size", "at least 3", "2"]),
     ({"shard_size": 3.5}, ["--shard-size", "3.5"]),
+    ({"max_pixels": 0}, ["--max-pixels", "from 1 to 1,000,000,000", "0"]),
+    ({"max_pixels": 1.5}, ["--max-pixels", "a whole number", "1.5"]),
     ({"seed": -1}, ["--seed", "from 0", "-1"]),
     ({"seed": 2**63}, ["--seed", "2^63 - 1", str(2**63)]),
     ({"seed": 0.5}, ["--seed", "a whole number", "0.5"]),
@@ -224,6 +226,7 @@ OTHER = {
     "dense_labels": "never",
     "split": "extra",
     "shard_size": 500,
+    "max_pixels": 1000,
     "seed": 1,
     "codec": "turbo",
 }

@@ -13,7 +13,7 @@ from cutmix_gen.cli import main
 from cutmix_gen.errors import SetError
 from cutmix_gen.exporting import export_set
 from cutmix_gen.exports import EXPORTS
-from cutmix_gen.exports.imagefolder import folder_name
+from cutmix_gen.exports.imagefolder import folder_names
 from cutmix_gen.shards import SHARD_FORMATS
 from tests.sets import make_folder
 
@@ -56,11 +56,16 @@ def test_an_image_folder_has_every_image_and_every_field(output, tmp_path):
 
 @pytest.mark.parametrize("name", ["", ".", "..", "../up", "/etc", "a/b", ".hidden", "line\nbreak", "x" * 300])
 def test_no_class_name_leads_out_of_the_folder(name):
-    assert folder_name(7, name) == "class-0007"
+    assert folder_names([name]) == ["class-0000"]
 
 
 def test_a_class_keeps_its_name():
-    assert folder_name(7, "great tit 猫") == "great tit 猫"
+    assert folder_names(["great tit 猫"]) == ["great tit 猫"]
+
+
+def test_no_two_classes_share_a_folder():
+    names = ["class-0001", "a/b", "class-0001_", "..", "class-0003"]
+    assert folder_names(names) == ["class-0001", "class-0001__", "class-0001_", "class-0003_", "class-0003"]
 
 
 def crc32c(data: bytes) -> int:

@@ -204,6 +204,10 @@ def made_scan(n):
     return Scan(("one", "two", "three"), paths, labels, np.arange(n, dtype=np.int64) * 10**9, {})
 
 
+def counts(scanned):
+    return np.bincount(scanned.labels, minlength=len(scanned.classes)).tolist()
+
+
 def expected_rows(scanned, indices):
     return [Source(path_text(scanned.paths[i]), int(scanned.labels[i]), int(scanned.sizes[i])) for i in indices]
 
@@ -212,7 +216,7 @@ def test_the_index_gives_back_what_was_scanned_in_any_order(tmp_path):
     scanned = made_scan(50)
     write_index(scanned, tmp_path / "0001.arrow")
     indices = np.random.default_rng(0).permutation(50)
-    assert SourceIndex(tmp_path / "0001.arrow").rows(indices) == expected_rows(scanned, indices)
+    assert SourceIndex(tmp_path / "0001.arrow", counts(scanned)).rows(indices) == expected_rows(scanned, indices)
 
 
 @settings(max_examples=30, deadline=None)
@@ -224,13 +228,13 @@ def test_an_index_of_many_batches_gives_any_rows(tmp_path_factory, data, n, batc
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(source, "_BATCH", batch)
         write_index(scanned, path)
-        assert SourceIndex(path).rows(indices) == expected_rows(scanned, indices)
+        assert SourceIndex(path, counts(scanned)).rows(indices) == expected_rows(scanned, indices)
 
 
 def test_the_index_of_a_real_folder_leads_back_to_the_files(tmp_path):
     root = tree(tmp_path / "src", "cat/1.png", b"cat/\xff.png", "dog/deep/2.png")
     write_index(scan(root), tmp_path / "runs" / "0001.arrow")
-    rows = SourceIndex(tmp_path / "runs" / "0001.arrow").rows(np.array([2, 0, 1]))
+    rows = SourceIndex(tmp_path / "runs" / "0001.arrow", [2, 1]).rows(np.array([2, 0, 1]))
     assert rows == [Source("dog/deep/2.png", 1, 14), Source("cat/1.png", 0, 9), Source(r"cat/\xff.png", 0, 9)]
 
 

@@ -6,12 +6,14 @@ import logging
 import signal
 import sys
 from importlib import import_module
+from io import TextIOWrapper
 from types import FrameType
 from typing import Any, cast
 
 import click
 
 from cutmix_gen.errors import CutMixGenError, InterruptedRunError
+from cutmix_gen.text import printable_lines
 from cutmix_gen.version import __version__
 
 _COMMANDS = ("generate", "info", "verify", "replay", "strategies", "finalize", "convert", "export")
@@ -55,10 +57,18 @@ def _interrupt(_signal: int, _frame: FrameType | None) -> None:
 def _fail(error: Exception) -> None:
     click.secho("Error: ", fg="red", bold=True, err=True, nl=False)
     if isinstance(error, CutMixGenError | OSError):
-        click.echo(str(error), err=True)
+        click.echo(printable_lines(str(error)), err=True)
     else:
-        click.echo(f"{type(error).__name__}: {error} (a bug of cutmix-gen; --debug shows where)", err=True)
+        text = f"{type(error).__name__}: {error} (a bug of cutmix-gen; --debug shows where)"
+        click.echo(printable_lines(text), err=True)
     sys.exit(error.exit_code if isinstance(error, CutMixGenError) else 1)
+
+
+class _Formatter(logging.Formatter):
+    """Log lines that hold names from outside."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        return printable_lines(super().format(record))
 
 
 @click.group(cls=_Group, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
@@ -72,4 +82,10 @@ def main(debug: bool) -> None:
       cutmix-gen generate photos/train out --copies 4 --size 224
       cutmix-gen info out
     """
-    logging.basicConfig(format="%(levelname)s: %(message)s", level=logging.DEBUG if debug else logging.WARNING)
+    handler = logging.StreamHandler()
+    handler.setFormatter(_Formatter("%(levelname)s: %(message)s"))
+    logging.basicConfig(handlers=[handler], level=logging.DEBUG if debug else logging.WARNING)
+    logging.getLogger("PIL").setLevel(logging.CRITICAL)  # what is wrong with an image is said once, as its skip
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")  # any name can be said on any terminal

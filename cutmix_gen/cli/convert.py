@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from cutmix_gen.cli.options import OUT, json_option, print_json
+from cutmix_gen.cli.options import OUT, json_option, print_json, say
 from cutmix_gen.shards import SHARD_FORMATS
 from cutmix_gen.storage import Place, parse_place
 
@@ -31,4 +31,4 @@ def command(output: Place, new: str, format_name: str, jobs: int | None, as_json
     if as_json:
         print_json({"output": str(place), "format": format_name, "samples": samples})
     else:
-        click.echo(f"Wrote {samples:,} samples to {place} as {format_name}.")
+        say([f"Wrote {samples:,} samples to {place} as {format_name}."])

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from cutmix_gen.cli.options import OUT, json_option, print_json
+from cutmix_gen.cli.options import OUT, json_option, print_json, say
 from cutmix_gen.exports import EXPORTS
 from cutmix_gen.storage import Place
 
@@ -33,4 +33,4 @@ def command(output: Place, folder: Path, form: str, jobs: int | None, as_json: b
     if as_json:
         print_json({"folder": str(folder), "format": form, "samples": samples})
     else:
-        click.echo(f"Wrote {samples:,} samples to {folder} as {form}.")
+        say([f"Wrote {samples:,} samples to {folder} as {form}."])

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from cutmix_gen.cli.options import OUT, card_options
+from cutmix_gen.cli.options import OUT, card_options, say
 from cutmix_gen.errors import CutMixGenError
 from cutmix_gen.storage import Place
 
@@ -28,4 +28,4 @@ def command(output: Place, license_name: str, sidecars: bool) -> None:
             f"{len(missing)} shards are missing: {first}{', ...' if len(missing) > 10 else ''}. "
             "Run the slices that make them again, then finalize."
         )
-    click.echo(f"All shards are there; wrote {output / 'README.md'}.")
+    say([f"All shards are there; wrote {output / 'README.md'}."])

@@ -11,6 +11,7 @@ import click
 
 from cutmix_gen.config import GenerateConfig
 from cutmix_gen.storage import parse_place
+from cutmix_gen.text import printable_lines
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
@@ -90,9 +91,9 @@ def json_option(command: Command) -> Command:
 
 
 def say(lines: Iterable[str]) -> None:
-    """Print lines."""
+    """Print lines; no name that stands in them reaches the terminal as more than text."""
     for line in lines:
-        click.echo(line)
+        click.echo(printable_lines(line))
 
 
 def print_json(facts: dict[str, Any]) -> None:

@@ -35,4 +35,4 @@ def command(source: Place | None, output: Path | None, seed: int) -> None:
     from cutmix_gen.gallery import draw_gallery  # noqa: PLC0415  each command imports what it needs
 
     draw_gallery(source, seed).save(output)
-    click.echo(f"Wrote {output}.")
+    say([f"Wrote {output}."])

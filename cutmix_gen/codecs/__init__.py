@@ -4,12 +4,25 @@ from __future__ import annotations
 
 from importlib.util import find_spec
 
-from cutmix_gen.codecs.base import INTERPOLATIONS, MODES, Codec, Decoded, Encoding, Reduce, Region, image_extension
+from cutmix_gen.codecs.base import (
+    IMAGE_FORMATS,
+    INTERPOLATIONS,
+    MAX_PIXELS,
+    MODES,
+    Codec,
+    Decoded,
+    Encoding,
+    Reduce,
+    Region,
+    image_extension,
+)
 from cutmix_gen.errors import UsageError
 
 __all__ = [
     "CODECS",
+    "IMAGE_FORMATS",
     "INTERPOLATIONS",
+    "MAX_PIXELS",
     "MODES",
     "Codec",
     "Decoded",
@@ -33,8 +46,8 @@ def best_codec() -> str:
     return "turbo" if not _missing("turbo") else "pillow"
 
 
-def make_codec(name: str) -> Codec:
-    """Return a codec by name.
+def make_codec(name: str, max_pixels: int = MAX_PIXELS) -> Codec:
+    """Return a codec by name, for images of so many pixels at most.
 
     Raises
     ------
@@ -50,10 +63,10 @@ def make_codec(name: str) -> Codec:
     if name == "pillow":
         from cutmix_gen.codecs.pillow import PillowCodec  # noqa: PLC0415  printing the help takes no Pillow
 
-        return PillowCodec()
+        return PillowCodec(max_pixels)
     from cutmix_gen.codecs.turbo import TurboCodec  # noqa: PLC0415  only where its libraries are installed
 
-    return TurboCodec()
+    return TurboCodec(max_pixels)
 
 
 def _missing(name: str) -> list[str]:

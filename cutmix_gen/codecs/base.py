@@ -18,9 +18,14 @@ if TYPE_CHECKING:
 Reduce = Callable[[Size], int]
 """From the size of an upright image to the power of two by which decoding may shrink it."""
 
+MAX_PIXELS = 250_000_000
+"""Pixels of an image at most unless another number is given: cameras of 2026 reach 240 million, bombs far more."""
 
 MODES = ("RGB", "L", "I;16")
 """The pixel modes of a set: 8-bit colour, 8-bit grayscale, 16-bit grayscale."""
+
+IMAGE_FORMATS = ("jpeg", "png", "webp")
+"""The formats that images of a set are encoded in."""
 
 Region = tuple[float, float, float, float]
 """x1, y1, x2, y2 in pixels, fractions allowed: what both resizing libraries take."""
@@ -50,6 +55,15 @@ class Encoding:
         """Ending of a file name, without the dot."""
         return image_extension(self.format)
 
+    @property
+    def max_side(self) -> int:
+        """Pixels of a side at most."""
+        return _MAX_SIDE[self.format]
+
+
+_MAX_SIDE = {"jpeg": 65500, "png": (1 << 31) - 1, "webp": 16383}
+"""As libjpeg, the PNG specification and libwebp have it."""
+
 
 @dataclass(frozen=True)  # without slots, for the cached array
 class Decoded:
@@ -65,6 +79,8 @@ class Decoded:
     """Whether its own pixel mode was another than the set's, or had transparency."""
     untouched: bool
     """Whether the file's bytes, read by any decoder, give just these pixels."""
+    animated: bool = False
+    """Whether the file holds several pictures, of which this is the first."""
 
     @cached_property
     def pixels(self) -> Pixels:
@@ -73,10 +89,19 @@ class Decoded:
 
 
 class Codec(ABC):
-    """A way to decode, resize and encode."""
+    """A way to decode, resize and encode.
+
+    Parameters
+    ----------
+    max_pixels : int
+        An image whose header claims more is not decoded.
+    """
 
     name: ClassVar[str]
     """As `--codec` has it."""
+
+    def __init__(self, max_pixels: int = MAX_PIXELS) -> None:
+        self.max_pixels = max_pixels
 
     @abstractmethod
     def decode(self, data: bytes, mode: str, reduce: Reduce) -> Decoded:

@@ -8,7 +8,8 @@ from typing import Any, BinaryIO, ClassVar, NamedTuple
 import numpy as np
 from PIL import Image, ImageFile, UnidentifiedImageError
 
-from cutmix_gen.codecs.base import Codec, Decoded, Encoding, Reduce, Region
+from cutmix_gen.codecs.base import MAX_PIXELS, Codec, Decoded, Encoding, Reduce, Region
+from cutmix_gen.codecs.guard import guarded, too_large
 from cutmix_gen.codecs.modes import has_transparency, pixels_of
 from cutmix_gen.errors import ImageError
 from cutmix_gen.records import Pixels, Size
@@ -60,8 +61,9 @@ class PillowCodec(Codec):
 
     def decode(self, data: bytes, mode: str, reduce: Reduce) -> Decoded:
         """Decode as `Codec.decode` says."""
-        with _open(data) as image:
-            file_format, raw_mode, frames = _format(image), _raw_mode(image), getattr(image, "n_frames", 1)
+        with guarded(data, self.max_pixels), _open(data) as image:
+            _check_size(image, self.max_pixels)
+            file_format, raw_mode, animated = _format(image), _raw_mode(image), getattr(image, "is_animated", False)
             if file_format != "jpeg":
                 image.load()  # the orientation of a PNG may stand behind its pixels
             orientation = _orientation(image)
@@ -80,7 +82,8 @@ class PillowCodec(Codec):
                 size=size,
                 format=file_format,
                 converted=converted,
-                untouched=turn is None and not converted and frames == 1 and raw_mode in ("", mode, "I;16B"),
+                untouched=turn is None and not converted and not animated and raw_mode in ("", mode, "I;16B"),
+                animated=animated and file_format != "jpeg",
             )
 
     def resize(self, image: Pixels | Image.Image, region: Region, target: Size, interpolation: str) -> Pixels:
@@ -101,6 +104,14 @@ def _open(data: bytes) -> Image.Image:
     except UnidentifiedImageError as error:  # its text has an address of memory in it
         what = "the file is empty" if not data else f"no image of a format that is read ({', '.join(FORMATS)})"
         raise ImageError(what) from error
+
+
+def _check_size(image: Image.Image, max_pixels: int) -> None:
+    pixels = image.width * image.height
+    if not pixels:
+        raise ImageError(f"it is {Size(*image.size)} px large: it has no pixel")
+    if pixels > max_pixels:
+        raise too_large(pixels, max_pixels)
 
 
 def _save_options(encoding: Encoding) -> dict[str, Any]:
@@ -133,7 +144,16 @@ def _raw_mode(image: Image.Image) -> str:
     return str(args[0] if isinstance(args, tuple) else args)
 
 
-def peek(file: bytes | BinaryIO) -> Header:
-    """Read the header of an image file: a path, or an open file."""
-    with Image.open(file, formats=FORMATS) as image:
+def peek(file: BinaryIO, max_pixels: int = MAX_PIXELS) -> Header:
+    """Read the header of an open image file.
+
+    Raises
+    ------
+    Exception
+        As `Codec.decode` does.
+    """
+    head = file.read(4)
+    file.seek(0)
+    with guarded(head, max_pixels), Image.open(file, formats=FORMATS) as image:
+        _check_size(image, max_pixels)
         return Header(_format(image), image.mode, Size(*image.size))

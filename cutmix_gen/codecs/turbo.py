@@ -51,7 +51,7 @@ class TurboCodec(PillowCodec):
         """Decode a plain JPEG through simplejpeg; leave everything else, and everything odd, to Pillow."""
         if mode in _COLORSPACE and data[:2] == b"\xff\xd8" and _is_plain(data):
             try:
-                decoded = _decode_jpeg(data, mode, reduce)
+                decoded = _decode_jpeg(data, mode, reduce, self.max_pixels)
             except ValueError:
                 decoded = None  # Pillow decides whether the file is broken, so that both codecs skip the same
             if decoded is not None:
@@ -124,10 +124,10 @@ def _chunk(kind: bytes, data: bytes) -> bytes:
     )
 
 
-def _decode_jpeg(data: bytes, mode: str, reduce: Reduce) -> Decoded | None:
+def _decode_jpeg(data: bytes, mode: str, reduce: Reduce, max_pixels: int) -> Decoded | None:
     height, width, colorspace, _ = simplejpeg.decode_jpeg_header(data)
     own_mode = _OWN_MODE.get(colorspace)
-    if own_mode is None:
+    if own_mode is None or not 0 < width * height <= max_pixels:
         return None
     factor = reduce(Size(width, height))
     pixels = simplejpeg.decode_jpeg(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import signal
 import warnings
 from collections.abc import Callable, Generator, Iterator, Sequence
@@ -86,5 +87,6 @@ def _prepare_worker(own_process: bool) -> None:
         import pyarrow as pa  # noqa: PLC0415  see usable_cores
 
         pa.set_cpu_count(1)
+        logging.getLogger("PIL").setLevel(logging.CRITICAL)  # what is wrong with an image is said once, as its skip
         signal.signal(signal.SIGINT, signal.SIG_IGN)
         keep_memory()

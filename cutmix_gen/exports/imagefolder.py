@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -21,7 +21,7 @@ class ImageFolder(Export):
     def write(self, folder: Path, shard: str, split: str, rows: Iterator[Rows], schema: RowSchema) -> int:
         """Write the images of a shard, and its part of the metadata."""
         root = folder / split
-        names = [folder_name(number, name) for number, name in enumerate(schema.classes)]
+        names = folder_names(schema.classes)
         for name in names:
             (root / name).mkdir(parents=True, exist_ok=True)
         samples = 0
@@ -45,10 +45,21 @@ class ImageFolder(Export):
                     part.unlink()
 
 
-def folder_name(number: int, name: str) -> str:
-    """Return the folder of a class: its name, unless that cannot be the name of a folder below."""
-    is_plain = name.isprintable() and "/" not in name and not name.startswith(".") and 0 < len(name.encode()) < 256
-    return name if is_plain else f"class-{number:04d}"
+def folder_names(classes: Sequence[str]) -> list[str]:
+    """Return the folder of each class: its name, unless that cannot be the name of a folder below."""
+    taken = {name for name in classes if _is_plain(name)}
+    names = []
+    for number, name in enumerate(classes):
+        folder = name if name in taken else f"class-{number:04d}"
+        while folder in taken and folder != name:
+            folder += "_"
+        taken.add(folder)
+        names.append(folder)
+    return names
+
+
+def _is_plain(name: str) -> bool:
+    return name.isprintable() and "/" not in name and not name.startswith(".") and 0 < len(name.encode()) < 256
 
 
 def _facts(file_name: str, row: Row) -> dict[str, Any]:

@@ -117,6 +117,7 @@ def _field(number: int, data: bytes) -> bytes:
 
 
 def _varint(value: int) -> bytes:
+    value &= (1 << 64) - 1  # as negative numbers are written
     parts = bytearray()
     while value > 127:
         parts.append(value & 127 | 128)

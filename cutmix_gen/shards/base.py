@@ -2,12 +2,50 @@
 
 from __future__ import annotations
 
+import re
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import ClassVar
 
+import pyarrow as pa
+
+from cutmix_gen.errors import SetError
 from cutmix_gen.records import Rows, RowSchema
+
+DAMAGES = (
+    pa.ArrowException,
+    OSError,
+    ValueError,
+    KeyError,
+    TypeError,
+    IndexError,
+    OverflowError,
+    RecursionError,
+    MemoryError,
+)
+"""What readers raise on bytes that are no shard."""
+
+_KEY = re.compile(r"[A-Za-z0-9_-]{1,96}")
+
+
+def checked(rows: Rows, schema: RowSchema, shard: str) -> Rows:
+    """Return rows after a look at what others rely on: keys become file names, labels numbers of columns.
+
+    Raises
+    ------
+    SetError
+        If a key or a label is none of a set.
+    """
+    classes = len(schema.classes)
+    for key in rows.keys:
+        if not _KEY.fullmatch(key):
+            raise SetError(f"{shard} has a sample whose key is {key[:100]!r}, which no set has.")
+    for name, values in (("label", rows.label), ("label_index", rows.label_index)):
+        # As unsigned numbers the negative ones are the largest.
+        if (values.view(f"u{values.itemsize}") >= classes).any():
+            raise SetError(f"{shard} has a {name} that is none of the {classes} classes.")
+    return rows
 
 
 class ShardWriter(ABC):
@@ -28,6 +66,10 @@ class ShardWriter(ABC):
 
 class ShardReader(ABC):
     """Gives single rows of one shard. Holds one open file, closed when nobody refers to the reader any more."""
+
+    @abstractmethod
+    def __len__(self) -> int:
+        """Return how many rows the file has."""
 
     @abstractmethod
     def near(self, row: int) -> range:

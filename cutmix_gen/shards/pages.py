@@ -53,7 +53,8 @@ class PlainPages:
 
     def __init__(self, file: pa.NativeFile, chunk: Chunk) -> None:
         self._file = file
-        self._chunk = chunk
+        self._start = chunk.start
+        self._end = min(chunk.start + chunk.size, file.size())
 
     def read(self, row: int) -> bytes:
         """Return the value of a row of the row group.
@@ -92,14 +93,16 @@ class PlainPages:
 
     def _pages(self) -> Iterator[tuple[int, int, int]]:
         """Give for each page how many values it has, where they begin and where they end."""
-        place, end = self._chunk.start, self._chunk.start + self._chunk.size
-        while place < end:
+        place = self._start
+        while place < self._end:
             header, length = self._header(place)
             body = place + length
             place = body + header[3]
             page = header.get(5, {})
             if header[1] != _DATA_PAGE or page.get(2) != _PLAIN:
                 raise ValueError("a page of the images has another encoding")
+            if not body <= place <= self._end:
+                raise ValueError("a page of the images reaches beyond its column")
             yield page[1], body + 4 + self._number(body), place  # the levels, which say that none is null, come first
 
     def _header(self, place: int) -> tuple[dict[int, Any], int]:
@@ -132,13 +135,14 @@ def _struct(data: bytes, place: int) -> tuple[dict[int, Any], int]:
 
 def _varint(data: bytes, place: int) -> tuple[int, int]:
     value, shift = 0, 0
-    while True:
+    while shift < 64:
         byte = data[place]
         place += 1
         value |= (byte & 127) << shift
         if byte < 128:
             return value, place
         shift += 7
+    raise ValueError("a number has more than 64 bits")
 
 
 def _integer(data: bytes, place: int) -> tuple[int, int]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from bisect import bisect_right
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -17,7 +18,7 @@ import pyarrow.parquet as pq
 
 from cutmix_gen.errors import SetError
 from cutmix_gen.records import Rows, RowSchema
-from cutmix_gen.shards.base import ShardFormat, ShardReader, ShardWriter
+from cutmix_gen.shards.base import DAMAGES, ShardFormat, ShardReader, ShardWriter
 from cutmix_gen.shards.pages import PlainPages, image_chunk
 
 _GROUP_ROWS = 256
@@ -26,6 +27,13 @@ _GROUP_BYTES = 64 << 20
 """Image bytes of a row group at most."""
 _HELD_BYTES = 256 << 10
 """Bytes up to which the columns of a row group, the images aside, are held as long as its file is open."""
+_MOST_ROWS = 1 << 20
+"""Rows of a row group at most, whoever wrote the file."""
+_ROW_BYTES = 1 << 16
+"""Of a row, its image and the numbers for each class aside: paths and a recipe."""
+_EXPANSION = 4
+"""How many bytes of the file of a shard one may stand for; no more is believed."""
+
 _PICK_BYTES = 256 << 10
 """Bytes that are read in the time that it takes to find one image in its page."""
 
@@ -42,8 +50,9 @@ class ParquetShards(ShardFormat):
 
     def read(self, path: Path, schema: RowSchema) -> Iterator[Rows]:
         """Read a shard, one row group's worth at a time."""
-        with _damage(path), pq.ParquetFile(path) as file:
+        with _damage(path), pa.OSFile(os.fsencode(path)) as source, pq.ParquetFile(source) as file:
             _check_columns(file.schema_arrow, path, schema)
+            _check_sizes(file.metadata, source.size(), schema)
             for batch in file.iter_batches(_GROUP_ROWS):
                 yield _rows(batch, schema, _texts(batch.column("image").field("bytes")))
 
@@ -59,14 +68,18 @@ class _ParquetReader(ShardReader):
         self._path = path
         self._schema = schema
         with _damage(path):
-            self._source = pa.OSFile(str(path))
+            self._source = pa.OSFile(os.fsencode(path))
             self._file = pq.ParquetFile(self._source)
             _check_columns(self._file.schema_arrow, path, schema)
+            _check_sizes(self._file.metadata, self._source.size(), schema)
         metadata = self._file.metadata
         counts = [metadata.row_group(group).num_rows for group in range(metadata.num_row_groups)]
         self._starts = [0, *accumulate(counts)]
         self._held: dict[int, pa.Table] = {}
         self._others = [name for name in self._file.schema_arrow.names if name != "image"]
+
+    def __len__(self) -> int:
+        return int(self._starts[-1])
 
     def near(self, row: int) -> range:
         group = bisect_right(self._starts, row) - 1
@@ -117,13 +130,25 @@ def _damage(path: Path) -> Iterator[None]:
     """Say of a shard that cannot be read which one it is."""
     try:
         yield
-    except (pa.ArrowException, OSError, ValueError, KeyError) as error:
+    except DAMAGES as error:
         raise SetError(f"{path.name} cannot be read as Parquet: {error}") from error
 
 
 def _check_columns(found: pa.Schema, path: Path, schema: RowSchema) -> None:
     if not found.equals(arrow_schema(schema)):
         raise SetError(f"{path.name} has other columns than the set: {', '.join(found.names)}.")
+
+
+def _check_sizes(metadata: pq.FileMetaData, size: int, schema: RowSchema) -> None:
+    """Raise `ValueError` where a file says that it takes more memory than any set: images do not get smaller."""
+    a_row = _ROW_BYTES + 64 * len(schema.classes)
+    for number in range(metadata.num_row_groups):
+        group = metadata.row_group(number)
+        rows, claimed = group.num_rows, group.total_byte_size
+        if group.num_columns != metadata.num_columns:
+            raise ValueError(f"row group {number} has {group.num_columns} columns of {metadata.num_columns}")
+        if not 0 <= rows <= _MOST_ROWS or not 0 <= claimed <= _EXPANSION * size + rows * a_row:
+            raise ValueError(f"row group {number} claims {claimed:,} bytes of {rows:,} rows")
 
 
 def _chosen(table: pa.Table, places: npt.NDArray[np.int64]) -> pa.RecordBatch:
@@ -139,7 +164,7 @@ class _ParquetWriter(ShardWriter):
         self._schema = schema
         self._arrow = arrow_schema(schema)
         # An open file: looking up the file system of a path takes pyarrow longer than writing a small shard.
-        self._sink = pa.OSFile(str(path), "wb")
+        self._sink = pa.OSFile(os.fsencode(path), "wb")
         self._file = pq.ParquetWriter(
             self._sink,
             self._arrow,

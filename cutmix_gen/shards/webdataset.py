@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import re
 import tarfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -17,9 +19,10 @@ import pyarrow as pa
 
 from cutmix_gen.errors import SetError
 from cutmix_gen.records import Rows, RowSchema
-from cutmix_gen.shards.base import ShardFormat, ShardReader, ShardWriter
+from cutmix_gen.shards.base import DAMAGES, ShardFormat, ShardReader, ShardWriter
 
 _BLOCK = 512
+_OCTAL = re.compile(rb"[0-7]{11}")
 _END = bytes(2 * _BLOCK)
 _BATCH = 256
 """Samples that a reader gives at a time."""
@@ -39,7 +42,7 @@ class WebDatasetShards(ShardFormat):
         return _TarWriter(path, schema)
 
     def read(self, path: Path, schema: RowSchema) -> Iterator[Rows]:
-        """Read a shard with the tar reader of the standard library; nothing is ever extracted to disk."""
+        """Read a shard; nothing is ever extracted to disk."""
         with _damage(path):
             batch: list[dict[str, bytes]] = []
             for sample in _samples(path):
@@ -62,9 +65,11 @@ class _TarReader(ShardReader):
         self._path = path
         self._schema = schema
         with _damage(path):
-            self._file = pa.OSFile(str(path))
-            blocks = np.frombuffer(index, "<u4").astype(np.int64)
-            self._offsets = (blocks * _BLOCK).tolist() if index else _sample_offsets(self._file)
+            self._file = pa.OSFile(os.fsencode(path))
+            self._offsets = _offsets_in(index, self._file.size()) if index else _sample_offsets(self._file)
+
+    def __len__(self) -> int:
+        return len(self._offsets) - 1
 
     def near(self, row: int) -> range:
         start = row - row % _NEAR
@@ -92,6 +97,15 @@ class _TarReader(ShardReader):
             sample[kind] = data[place : place + size]
             place += _padded(size)
         return sample
+
+
+def _offsets_in(index: bytes, size: int) -> list[int]:
+    """Return where each sample begins, and the last one ends, as an index has it, in a file of so many bytes."""
+    offsets = np.frombuffer(index, "<u4").astype(np.int64) * _BLOCK
+    if offsets[0] or (np.diff(offsets) <= 0).any() or offsets[-1] + len(_END) != size:
+        raise ValueError("its index is that of another file")
+    found: list[int] = offsets.tolist()
+    return found
 
 
 def _sample_offsets(file: pa.NativeFile) -> list[int]:
@@ -132,7 +146,7 @@ def shard_members(path: Path) -> Iterator[Member]:
     SetError
         If the file is no such shard.
     """
-    with _damage(path), pa.OSFile(str(path)) as file:
+    with _damage(path), pa.OSFile(os.fsencode(path)) as file:
         yield from _members(file)
 
 
@@ -141,7 +155,12 @@ def _members(file: pa.NativeFile) -> Iterator[Member]:
     if end < 0 or file.read_at(len(_END), end) != _END:
         raise ValueError("it was cut: a tar file ends with two empty blocks")
     while place < end:
-        name, size = _member(file.read_at(_BLOCK, place))
+        header = file.read_at(_BLOCK, place)
+        if end - place < tarfile.RECORDSIZE and not any(file.read_at(end - place, place)):
+            return  # others fill the last record
+        name, size = _member(header)
+        if place + _BLOCK + size > end:
+            raise ValueError(f"its member {name} is cut")
         yield Member(name, place + _BLOCK, size)
         place += _BLOCK + _padded(size)
 
@@ -150,6 +169,8 @@ def _member(header: bytes) -> tuple[str, int]:
     """Return name and size of the member that a header stands before."""
     if header[257:262] != b"ustar" or header[156:157] != tarfile.REGTYPE:
         raise ValueError("there is no header of a regular file where there should be one")
+    if not _OCTAL.fullmatch(header[124:135]):
+        raise ValueError(f"a member has a size of {header[124:135]!r}")
     return header[:100].rstrip(b"\0").decode(), int(header[124:135], 8)
 
 
@@ -162,7 +183,7 @@ def _damage(path: Path) -> Iterator[None]:
     """Say of a shard that cannot be read which one it is."""
     try:
         yield
-    except (tarfile.TarError, OSError, ValueError, KeyError, TypeError, IndexError, OverflowError) as error:
+    except DAMAGES as error:
         raise SetError(f"{path.name} cannot be read as a WebDataset: {error}") from error
 
 
@@ -314,21 +335,14 @@ def _rows_json(numbers: npt.NDArray[Any]) -> list[str]:
 def _samples(path: Path) -> Iterator[dict[str, bytes]]:
     """Give the members of each sample by what follows the first dot of their name; `__key__` is before it."""
     sample: dict[str, bytes] = {}
-    with path.open("rb") as file:
-        file.seek(-min(path.stat().st_size, len(_END)), 2)
-        if file.read() != _END:
-            raise ValueError("it was cut: a tar file ends with two empty blocks")
-    with tarfile.open(path, "r:") as tar:
-        for member in tar:
-            key, _, kind = member.name.partition(".")
-            data = tar.extractfile(member)
-            if data is None:
-                raise ValueError(f"its member {member.name} is no regular file")
-            if sample and sample["__key__"] != key.encode():
+    with pa.OSFile(os.fsencode(path)) as file:
+        for member in _members(file):
+            key = member.key.encode()
+            if sample and sample["__key__"] != key:
                 yield sample
                 sample = {}
-            sample["__key__"] = key.encode()
-            sample[kind] = data.read()
+            sample["__key__"] = key
+            sample[member.kind] = file.read_at(member.size, member.offset)
     if sample:
         yield sample
 
@@ -349,13 +363,20 @@ def _rows(samples: list[dict[str, bytes]], schema: RowSchema) -> Rows:
         label_index=np.array([fact["label_index"] for fact in facts], np.int32).reshape(n, sources),
         label_weight=np.array([fact["label_weight"] for fact in facts], np.float32).reshape(n, sources),
         synthetic=np.array([fact["synthetic"] for fact in facts], np.bool_),
-        strategy=[str(fact["strategy"]) for fact in facts],
+        strategy=[_text(fact["strategy"]) for fact in facts],
         lam=np.array([fact["lam"] for fact in facts], np.float32),
         lam_drawn=np.array([fact["lam_drawn"] for fact in facts], np.float32),
-        sources=[[str(path) for path in fact["sources"]] for fact in facts],
+        sources=[[_text(path) for path in fact["sources"]] for fact in facts],
         boxes=np.array([fact["boxes"] for fact in facts], np.int32).reshape(n, sources - 1, 4),
-        recipe=[str(fact["recipe"]) for fact in facts],
+        recipe=[_text(fact["recipe"]) for fact in facts],
     )
+
+
+def _text(value: Any) -> str:
+    """Return a text that can be written again: JSON may have half characters."""
+    text = str(value)
+    text.encode()
+    return text
 
 
 def _soft_label(data: bytes, schema: RowSchema) -> np.ndarray[Any, np.dtype[np.float32]]:

@@ -17,6 +17,7 @@ from cutmix_gen.errors import StorageError
 from cutmix_gen.storage.local import AtomicFile, remove_local_leftovers
 from cutmix_gen.storage.names import path_bytes, path_text
 from cutmix_gen.storage.places import Place, is_local, parse_place
+from cutmix_gen.storage.sources import check_below, open_source, read_file, source_path
 
 __all__ = [
     "AtomicFile",
@@ -25,6 +26,7 @@ __all__ = [
     "cached",
     "is_local",
     "local_copy",
+    "open_source",
     "parse_place",
     "path_bytes",
     "path_text",
@@ -37,26 +39,32 @@ __all__ = [
     "source_path",
 ]
 
+_ANY_SIZE = 1 << 62
+
 Item = TypeVar("Item")
 Result = TypeVar("Result")
 
 
-def source_path(root: Path | bytes, path: bytes) -> bytes:
-    """Return where a local source lies; its name may be no text, which `pathlib` cannot carry."""
-    return os.path.join(os.fsencode(root), path)  # noqa: PTH118
+def read_source(root: Place, path: str, limit: int = _ANY_SIZE) -> bytes:
+    """Return the bytes of the source image at a path as `path_text` writes it, below root.
 
+    Of a source that is larger than the limit, one byte more than that is read.
 
-def read_source(root: Place, path: str) -> bytes:
-    """Return the bytes of the source image at a path as `path_text` writes it, below root."""
+    Raises
+    ------
+    OSError
+        If there is no regular file, or the path leads out of root.
+    """
+    name = path_bytes(path)
+    check_below(name)
     if not isinstance(root, Path):
-        return (root / os.fsdecode(path_bytes(path))).read_bytes()
+        return (root / os.fsdecode(name)).read_bytes(limit)
     try:
-        with open(source_path(root, path_bytes(path)), "rb") as file:  # noqa: PTH123
-            return file.read()
+        return read_file(source_path(root, name), limit)
     except NotADirectoryError:  # the path goes on inside of a shard
         from cutmix_gen.storage.members import read_member  # noqa: PLC0415  most sources are files
 
-        return read_member(root, path_bytes(path))
+        return read_member(root, name)
 
 
 def read_ahead(read: Callable[[Item], Result], items: Sequence[Item], root: Place) -> Iterator[Result]:

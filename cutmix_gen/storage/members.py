@@ -13,6 +13,8 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
+from cutmix_gen.storage.sources import open_source
+
 _MEMBER = re.compile(rb"(.+?)/@(?:(\d+)|(\d+)\.(\d+))\+(\d+)/")
 
 
@@ -46,11 +48,16 @@ def read_member(root: Path, path: bytes) -> bytes:
         raise NotADirectoryError(f"{path!r} leads through a file")
     shard = root / os.fsdecode(match[1])
     if match[2] is None:
-        data: bytes = _images(shard, shard.stat().st_mtime_ns, int(match[3]))[int(match[4])].as_py()
+        images = _images(shard, shard.stat().st_mtime_ns, int(match[3]))
+        if int(match[4]) >= len(images):
+            raise OSError(f"{shard.name} has no row {int(match[4])} in row group {int(match[3])}")
+        data: bytes = images[int(match[4])].as_py() or b""
         return data
-    with shard.open("rb", buffering=0) as file:
-        file.seek(int(match[2]))
-        return file.read(int(match[5]))
+    start, size = int(match[2]), int(match[5])
+    with open_source(os.fsencode(shard)) as file:
+        there = os.fstat(file.fileno()).st_size - start
+        file.seek(start)
+        return file.read(max(min(size, there), 0))
 
 
 @lru_cache(maxsize=2)
@@ -60,8 +67,10 @@ def _images(shard: Path, _changed: int, group: int) -> Any:
     import pyarrow.parquet as pq  # noqa: PLC0415
 
     try:
-        column = pq.ParquetFile(pa.OSFile(str(shard))).read_row_group(group, columns=["image"], use_threads=False)
-    except (pa.ArrowException, ValueError) as error:
+        column = pq.ParquetFile(pa.OSFile(os.fsencode(shard))).read_row_group(
+            group, columns=["image"], use_threads=False
+        )
+    except (pa.ArrowException, ValueError, IndexError) as error:
         raise OSError(f"{shard.name} cannot be read as Parquet: {error}") from error
     images = column.column("image").combine_chunks()
     return images.field("bytes") if pa.types.is_struct(images.type) else images

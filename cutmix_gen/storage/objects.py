@@ -11,7 +11,7 @@ from fnmatch import fnmatchcase
 from functools import cache
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
-from urllib.parse import parse_qsl, urlencode
+from urllib.parse import parse_qsl, unquote, urlencode
 
 from cutmix_gen.errors import StorageError, UsageError
 
@@ -28,6 +28,9 @@ _FIRST_PAUSE = 0.5
 """Seconds before the second attempt; each pause is twice the one before, and up to half of it longer by chance."""
 
 _URI = re.compile(r"(?P<scheme>[a-z][a-z0-9+.-]*)://(?P<authority>[^/?#]*)(?P<path>[^?]*)(\?(?P<query>.*))?", re.DOTALL)
+_CUT = re.compile(r"^[^@]*:(?!\d*$)[^@\]]*$")
+"""An authority that has a colon before no port, and no @: the rest of a password went to the path."""
+_USER = re.compile(r"[^/@]*@")
 _HARMLESS = frozenset({"scheme", "endpoint_override", "region", "project_id", "retry_limit_seconds"})
 """What may be said of a query; whatever else stands in one may be a secret."""
 _CONTAINER = ("abfs", "abfss")
@@ -58,12 +61,23 @@ class _Root:
                 f"A place in a store must be SCHEME://BUCKET/PATH, but it is '{uri.partition('://')[0]}://...'."
             )
         self.scheme, authority, query = found["scheme"], found["authority"], found["query"] or ""
+        if _CUT.search(authority):
+            raise UsageError(
+                f"The password in {self.scheme}://... has a character that ends it. Write / as %2F, ? as %3F, # as %23."
+            )
         self._query = f"?{query}" if query else ""
         self._authority = authority
-        said = [(key, value) for key, value in parse_qsl(query, keep_blank_values=True) if key in _HARMLESS]
+        settings = parse_qsl(query, keep_blank_values=True)
+        said = [(key, _USER.sub("", value)) for key, value in settings if key in _HARMLESS]
         self.text = f"{self.scheme}://{_without_user(self.scheme, authority)}"
         self.query = f"?{urlencode(said, safe=':/')}" if said else ""
         self.path = found["path"]
+        user = authority.rpartition("@")[0]
+        hidden = {query, authority, user, *user.split(":"), *(value for key, value in settings if key not in _HARMLESS)}
+        users = [match[:-1] for _, value in settings for match in _USER.findall(value)]
+        hidden |= {part for text in users for part in (text, *text.split(":"))}
+        both = hidden | {unquote(secret) for secret in hidden}
+        self._secrets = sorted((each for each in both if each and each not in self.text + self.query), key=len)
 
     def uri(self, path: str) -> str:
         """Return the whole URI of a path, with its secrets: for the eyes of the store alone."""
@@ -71,9 +85,8 @@ class _Root:
 
     def hide(self, text: str) -> str:
         """Return a text without the secrets of this store."""
-        for secret in (self._query[1:], self._authority, self._authority.rpartition("@")[0]):
-            if secret and secret not in self.text + self.query:
-                text = text.replace(secret, "...")
+        for secret in reversed(self._secrets):  # the longest first
+            text = text.replace(secret, "...")
         return text
 
     def open(self) -> tuple[FileSystem, str]:
@@ -231,8 +244,8 @@ class ObjectPath:
             if name:
                 yield name, bool(info.is_file), info.size or 0
 
-    def read_bytes(self) -> bytes:
-        """Return the content of an object.
+    def read_bytes(self, limit: int | None = None) -> bytes:
+        """Return the content of an object, or the first `limit + 1` bytes of it where it has more.
 
         Raises
         ------
@@ -245,8 +258,9 @@ class ObjectPath:
         def read() -> bytes:
             system, place = self._place()
             with system.open_input_file(place) as file:
-                data: bytes = file.read()
-                return _whole(data, file.size())
+                size = file.size() if limit is None else min(file.size(), limit + 1)
+                data: bytes = file.read(size)
+                return _whole(data, size)
 
         return self._patiently("read", read)
 
@@ -357,7 +371,7 @@ def _put(system: FileSystem, file: Path, place: str) -> None:
         folder, _, name = place.rpartition("/")
         system.create_dir(folder, recursive=True)
         target = f"{folder}/.{name}.{os.getpid()}.cutmix-gen.tmp"
-    with pa.memory_map(str(file)) if file.stat().st_size else pa.BufferReader(b"") as content:
+    with pa.memory_map(os.fsencode(file)) if file.stat().st_size else pa.BufferReader(b"") as content:
         sink = system.open_output_stream(target)
         sink.write(content.read_buffer())
         sink.close()  # not by `with`: that would complete the object after an error too

@@ -39,7 +39,8 @@ def check_runs(manifest: Manifest) -> tuple[Runs, list[Problem]]:
             if len(sound) == number - 1 and run.first_shard != next_shard:
                 raise SetError(f"its shards begin at {run.first_shard}, they must follow on {next_shard - 1}")
         except (CutMixGenError, OSError) as error:
-            text = "the file of this run is gone" if isinstance(error, FileNotFoundError) else str(error)
+            is_gone = not manifest.run_path(number).is_file()
+            text = "the file of this run is gone" if is_gone else str(error)
             problems.append(Problem(_run_file(number), "", text, "description"))
             continue
         sound.append(run)

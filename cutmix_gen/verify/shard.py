@@ -17,7 +17,7 @@ from cutmix_gen.errors import CutMixGenError, SetError
 from cutmix_gen.labels import Weights, class_weight, dominant_class, soft_labels
 from cutmix_gen.manifest import Manifest
 from cutmix_gen.plan import Run
-from cutmix_gen.recipe import Recipe, parse_recipe
+from cutmix_gen.recipe import LARGEST, Recipe, parse_recipe
 from cutmix_gen.records import LAM_BINS, NO_BOX, Problem, Rows, ShardRecord, Size
 from cutmix_gen.sidecars import dali_index, has_sidecars
 from cutmix_gen.storage import Place, local_copy, sha256
@@ -81,7 +81,7 @@ def _check_record(check: ShardCheck, record: ShardRecord, shard: int) -> None:
     """Raise `SetError` unless a record is one of the shard that it is called by."""
     try:
         run = _open_run(check.output, record.run, check.call)
-    except FileNotFoundError:
+    except SetError:  # of the run; what is wrong with that is said once
         run = None
     if run is None or record.shard != shard or shard not in run.info.planned_shards:
         raise SetError(f"it is the record of shard {record.shard} of run {record.run}, which has no such shard")
@@ -138,7 +138,7 @@ class _Checker:
         self._deep = check.deep
         self._run = _open_run(check.output, record.run, check.call)
         self._set = self._run.set
-        self._codec = make_codec("pillow")
+        self._codec = make_codec("pillow", self._run.config.max_pixels)
         self._task, self._spec = self._run.plan.locate(record.shard)
         indexed = record.run not in check.unindexed
         self._bases = self._run.sources(self._run.rows(self._task)[0]) if indexed else None
@@ -190,10 +190,13 @@ class _Checker:
             if there != expected:
                 yield self._of_record(f"{name} is {there}, by the shard it is {expected}")
         weight = np.array(record.class_weight)
-        if weight.shape != self._class_weight.shape or np.abs(weight - self._class_weight).max() > _SUM_TOLERANCE:
+        if weight.shape != self._class_weight.shape or not np.allclose(
+            weight, self._class_weight, rtol=0.0, atol=_SUM_TOLERANCE
+        ):
             yield self._of_record("class_weight is not the sum of the label shares of the shard")
-        if not 0 <= record.converted <= record.samples:
-            yield self._of_record(f"converted is {record.converted} of {record.samples:,} samples")
+        for name, count in (("converted", record.converted), ("animated", record.animated)):
+            if not 0 <= count <= record.samples:
+                yield self._of_record(f"{name} is {count} of {record.samples:,} samples")
         missing = np.flatnonzero(~self._there).tolist()
         if len(record.skipped) != len(missing):
             yield self._of_record(
@@ -226,7 +229,7 @@ class _Checker:
         RecipeError, SetError
             If the recipe cannot be followed, or the sample is another one.
         """
-        recipe = parse_recipe(rows.recipe[row])
+        recipe = parse_recipe(rows.recipe[row], max(self._run.config.max_pixels, LARGEST))
         owned = recipe.ownership()
         padding = self._set.sources - len(recipe.labels)
         boxes = [box.as_list() for box in [*owned.boxes, *[NO_BOX] * padding]]
@@ -246,7 +249,7 @@ class _Checker:
         ):
             if there != expected:
                 raise SetError(f"{name} is {there}, by the recipe and the plan it is {expected}")
-        if max(abs(there - expected) for there, expected in zip(found, weights, strict=True)) > _TOLERANCE:
+        if not all(abs(there - expected) <= _TOLERANCE for there, expected in zip(found, weights, strict=True)):
             raise SetError(f"label_weight is {found}, by the recipe's mask it is {weights}")
         self._check_sources(recipe, rows.sources[row], position)
         if self._deep:
@@ -294,9 +297,10 @@ class _Checker:
         }
         if rows.soft_label is not None:
             soft = soft_labels(index, weight, classes, self._run.config.label_smoothing)
-            wrong["soft_label is not the classes weighted by label_weight"] = (
-                np.abs(rows.soft_label[places] - soft).max(axis=1) > _TOLERANCE
-            )
+            is_near = (np.abs(rows.soft_label[places] - soft) <= _TOLERANCE).all(
+                axis=1
+            )  # what is no number is not near
+            wrong["soft_label is not the classes weighted by label_weight"] = ~is_near
         for problem, where in wrong.items():
             for place in places[where].tolist():
                 yield Problem(self._record.file, rows.keys[place], problem)

@@ -43,4 +43,5 @@ def test_a_codec_without_its_library_is_refused_with_the_remedy(monkeypatch):
 def test_a_header_tells_format_and_mode(tmp_path, file_format, mode, expected):
     path = tmp_path / "image"
     path.write_bytes(file_of(noise(8, 6, mode), file_format))
-    assert peek(bytes(path)) == (*expected, Size(8, 6))
+    with path.open("rb") as file:
+        assert peek(file) == (*expected, Size(8, 6))

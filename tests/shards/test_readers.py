@@ -78,6 +78,9 @@ class CountingFile:
         self._file = pa.OSFile(str(path))
         self.bytes = 0
 
+    def size(self):
+        return self._file.size()
+
     def read_at(self, count, place):
         self.bytes += count
         return self._file.read_at(count, place)
@@ -113,9 +116,9 @@ def test_a_wrong_index_is_an_error(tmp_path):
     rows = make_rows(PLAIN, 300)
     index = written(tmp_path / "shard", "webdataset", PLAIN, rows)
     blocks = np.frombuffer(index, "<u4") + np.uint32(1)
-    reader = shard_format("webdataset").open_reader(tmp_path / "shard", PLAIN, blocks.tobytes())
-    with pytest.raises(SetError, match="shard cannot be read"):
-        reader.read([3])
+    for wrong in (blocks.tobytes(), index[:-4], index[:-1], index[4:], index[8:] + index[:8], b"\xff" * 8):
+        with pytest.raises(SetError, match="shard cannot be read"):
+            shard_format("webdataset").open_reader(tmp_path / "shard", PLAIN, wrong)
 
 
 def test_a_shard_of_other_columns_is_an_error(tmp_path):

@@ -1,0 +1,109 @@
+"""What files of a set say, checked before anything is made of it: a set may come from anywhere."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Callable
+from types import NoneType
+from typing import Any, TypeVar, get_args, get_origin, get_type_hints
+
+from cutmix_gen.errors import SetError
+from cutmix_gen.seals import is_sealed
+from cutmix_gen.storage import Place
+
+T = TypeVar("T")
+
+LARGEST = 1 << 29
+"""Bytes of a file of facts at most: the names of a million classes are a tenth of it."""
+_WHOLE = 1 << 53
+"""Whole numbers are below this: what JSON carries between any two programs (RFC 8259, section 6)."""
+
+
+def read_sealed(path: Place) -> dict[str, Any]:
+    """Read the JSON object that a file holds, whose seal tells whether it is what was written.
+
+    Raises
+    ------
+    FileNotFoundError
+        If there is no file.
+    SetError
+        If it holds something else, or is damaged.
+    """
+    data = _read(path)
+    facts = _parsed(path, data)
+    if not is_sealed(data):
+        raise SetError(f"{path} is damaged: it does not have the SHA-256 that stands at its end.")
+    del facts["seal"]
+    return facts
+
+
+def read_facts(path: Place) -> dict[str, Any]:
+    """Read the same without a look at the seal.
+
+    Raises
+    ------
+    FileNotFoundError
+        If there is no file.
+    SetError
+        If it holds something else.
+    """
+    return _parsed(path, _read(path))
+
+
+def _read(path: Place) -> bytes:
+    size = path.stat().st_size
+    if size > LARGEST:
+        raise SetError(f"{path} must hold facts of a set, but it has {size:,} bytes.")
+    return path.read_bytes()
+
+
+def _parsed(path: Place, data: bytes) -> dict[str, Any]:
+    try:
+        facts = json.loads(data)
+    except (ValueError, RecursionError) as error:
+        raise SetError(f"{path} must hold JSON, but it is damaged: {error}.") from error
+    if not isinstance(facts, dict):
+        raise SetError(f"{path} must hold a JSON object, but it holds a {type(facts).__name__}.")
+    return facts
+
+
+def made_of(kind: type[T], path: Place, facts: dict[str, Any]) -> T:
+    """Make a dataclass of what a file holds; a list becomes a tuple where the class wants one."""
+    values = dict(facts)
+    for name, hint in get_type_hints(kind).items():
+        if name not in values:
+            continue
+        if not fits(values[name], hint):
+            wanted = getattr(get_origin(hint) or hint, "__name__", str(hint))
+            raise SetError(f"{path} must have a {wanted} as {name}, but it has {repr(values[name])[:100]}.")
+        if get_origin(hint) is tuple:
+            values[name] = tuple(values[name])
+    try:
+        return kind(**values)
+    except TypeError as error:
+        raise SetError(f"{path} does not hold what this version of cutmix-gen writes there: {error}.") from error
+
+
+def fits(value: Any, hint: Any) -> bool:
+    """Tell whether a value of JSON is of a type; numbers are finite, and whole ones neither negative nor huge.
+
+    >>> fits([1, 2], list[int]), fits([1, "2"], list[int]), fits(-1, int), fits(True, int)
+    (True, False, False, False)
+    """
+    origin, args = get_origin(hint), get_args(hint)
+    if origin in (list, tuple):
+        return isinstance(value, list | tuple) and all(fits(each, args[0]) for each in value)
+    if origin is dict:
+        return isinstance(value, dict) and (args[1] is Any or all(fits(each, args[1]) for each in value.values()))
+    check = _CHECKS.get(hint)
+    return check(value) if check else isinstance(value, hint)
+
+
+_CHECKS: dict[Any, Callable[[Any], bool]] = {
+    int: lambda value: type(value) is int and 0 <= value < _WHOLE,
+    float: lambda value: type(value) in (int, float) and math.isfinite(value),
+    bool: lambda value: type(value) is bool,
+    str: lambda value: type(value) is str,
+    NoneType: lambda value: value is None,
+}
