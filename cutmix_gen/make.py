@@ -56,6 +56,11 @@ def generate(config: GenerateConfig, progress: Progress | None = None) -> Report
     """
     started = time.monotonic()
     run = begin(config)
+    with run.manifest.held():
+        return _made(run, config, progress, started)
+
+
+def _made(run: Run, config: GenerateConfig, progress: Progress | None, started: float) -> Report:
     if config.license:
         run.manifest.write_license(config.license)
     all_of_it, new = Tally(len(run.set.classes)), Tally(len(run.set.classes))

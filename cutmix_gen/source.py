@@ -17,7 +17,7 @@ import pyarrow as pa
 
 from cutmix_gen.errors import SourceError
 from cutmix_gen.records import Source
-from cutmix_gen.storage import Place, atomic_file, path_text, read_ahead, source_path
+from cutmix_gen.storage import Place, atomic_file, path_text, read_ahead, source_path, writing
 
 if TYPE_CHECKING:
     from cutmix_gen.storage.objects import ObjectPath
@@ -250,7 +250,11 @@ def write_index(scanned: Scan, path: Place) -> None:
     """
     file = atomic_file(path)
     try:
-        with pa.OSFile(str(file.temporary), "wb") as sink, pa.ipc.new_file(sink, _SCHEMA) as writer:
+        with (
+            writing(file.path),
+            pa.OSFile(str(file.temporary), "wb") as sink,
+            pa.ipc.new_file(sink, _SCHEMA) as writer,
+        ):
             for start in range(0, len(scanned), _BATCH):
                 part = slice(start, start + _BATCH)
                 texts = [path_text(name) for name in scanned.paths[part]]

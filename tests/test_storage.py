@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import errno
 import hashlib
 import os
 import subprocess
@@ -9,6 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from cutmix_gen.errors import OutputError
 from cutmix_gen.storage import (
     AtomicFile,
     path_bytes,
@@ -123,10 +125,10 @@ def test_putting_bytes_makes_the_folders_above(tmp_path):
 
 def test_a_failed_commit_leaves_nothing_behind(tmp_path, monkeypatch):
     def full(_handle):
-        raise OSError("no space left on device")
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
     monkeypatch.setattr(os, "fsync", full)
-    with pytest.raises(OSError, match="no space"):
+    with pytest.raises(OutputError, match=r"record must be written, but .*no space left.* Make room on the disk"):
         put_bytes(tmp_path / "record", b"content")
     assert list(tmp_path.iterdir()) == []
 

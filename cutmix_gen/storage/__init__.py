@@ -14,17 +14,20 @@ from pathlib import Path
 from typing import TypeVar
 
 from cutmix_gen.errors import StorageError
-from cutmix_gen.storage.local import AtomicFile, remove_local_leftovers
+from cutmix_gen.storage.local import AtomicFile, alone, held, one_at_a_time, remove_local_leftovers, writing
 from cutmix_gen.storage.names import path_bytes, path_text
 from cutmix_gen.storage.places import Place, is_local, parse_place
 
 __all__ = [
     "AtomicFile",
     "Place",
+    "alone",
     "atomic_file",
     "cached",
+    "held",
     "is_local",
     "local_copy",
+    "one_at_a_time",
     "parse_place",
     "path_bytes",
     "path_text",
@@ -35,6 +38,7 @@ __all__ = [
     "remove_leftovers",
     "sha256",
     "source_path",
+    "writing",
 ]
 
 Item = TypeVar("Item")
@@ -86,7 +90,8 @@ def put_bytes(where: Place, data: bytes) -> None:
     """Write a small file so that it is there whole or not at all."""
     file = atomic_file(where)
     try:
-        file.temporary.write_bytes(data)
+        with writing(file.path):
+            file.temporary.write_bytes(data)
         file.commit()
     finally:
         file.discard()
@@ -100,7 +105,8 @@ def put_new(where: Place, data: bytes) -> bool:
     """
     file = atomic_file(where)
     try:
-        file.temporary.write_bytes(data)
+        with writing(file.path):
+            file.temporary.write_bytes(data)
         return file.commit_new()
     finally:
         file.discard()
