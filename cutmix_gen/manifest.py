@@ -209,7 +209,7 @@ class Manifest:
         try:
             record = self.read_record(shard)
             return record if (self.root / record.file).stat().st_size == record.bytes else None
-        except (FileNotFoundError, SetError):
+        except (FileNotFoundError, NotADirectoryError, SetError):
             return None
 
     def records(self) -> Iterator[ShardRecord]:

@@ -62,8 +62,7 @@ def scan(root: Place) -> Scan:
     SourceError
         If there is no such folder, or it is not laid out like that, or it has fewer than two images.
     """
-    if not root.is_dir():
-        raise SourceError(f"SRC must be a folder of class folders, but there is no folder {root}.")
+    _check_there(root)
     walk = _Walk(os.fsencode(root)) if isinstance(root, Path) else _StoreWalk(root)
     folders = walk.first_level()
     _check_layout(root, folders, walk)
@@ -83,6 +82,11 @@ def scan(root: Place) -> Scan:
         )
     labels = np.repeat(np.arange(len(classes), dtype=np.int32), counts)
     return Scan(classes, paths, labels, np.array(sizes, np.int64), dict(sorted(walk.passed_over.items())))
+
+
+def _check_there(root: Place) -> None:
+    if not root.is_dir():
+        raise SourceError(f"SRC must be a folder of class folders, but there is no folder {root}.")
 
 
 def _check_layout(root: Place, folders: list[bytes], walk: _Walk | _StoreWalk) -> None:
@@ -235,6 +239,7 @@ def source_state(root: Place) -> str:
     if not isinstance(root, Path):
         names = sorted(name for name, is_file, _ in root.listing() if not is_file)
         return hashlib.sha256(repr(names).encode()).hexdigest()
+    _check_there(root)
     with os.scandir(os.fsencode(root)) as entries:
         folders = sorted((entry.name, entry.stat().st_mtime_ns) for entry in entries if _is_folder(entry))
     return hashlib.sha256(repr(folders).encode()).hexdigest()

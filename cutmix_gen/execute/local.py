@@ -9,6 +9,7 @@ import time
 import warnings
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from multiprocessing import resource_tracker as mp_resource_tracker
 from threading import Thread
 from typing import Any, TypeVar
 
@@ -65,9 +66,9 @@ def _parallel(
 ) -> Generator[tuple[int, Result], None, None]:
     from joblib import Parallel, delayed  # noqa: PLC0415  see usable_cores
 
-    prepared: dict[str, Any] = (
-        {"initializer": _prepare_worker, "initargs": (os.getpid(), function)} if backend == "loky" else {}
-    )
+    prepared: dict[str, Any] = {}
+    if backend == "loky":
+        prepared = {"initializer": _prepare_worker, "initargs": (os.getpid(), function)}
     parallel = Parallel(n_jobs=jobs, backend=backend, return_as="generator_unordered", batch_size=1, **prepared)
     with _signals_for_parent():
         results: Generator[tuple[int, Result], None, None] = parallel(delayed(_call)(function, task) for task in tasks)
@@ -76,12 +77,18 @@ def _parallel(
 
 @contextmanager
 def _signals_for_parent() -> Iterator[None]:
-    """Leave Ctrl-C to this process, from the first moment of the workers that are started meanwhile.
+    """Leave Ctrl-C and hang-ups to this process, from the first moment of the workers that are started meanwhile.
 
-    What is blocked stays so in a new process; here it is only put off.
+    What is blocked stays so in a new process; here it is only put off. The trackers of loky and multiprocessing are
+    started between the two, since whoever starts them unblocks Ctrl-C.
     """
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGINT])
+    from joblib.externals.loky.backend import resource_tracker  # noqa: PLC0415  see usable_cores
+
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGHUP])
     try:
+        mp_resource_tracker.ensure_running()
+        resource_tracker.ensure_running()
+        signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGINT])
         yield
     finally:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)

@@ -35,7 +35,7 @@ class AtomicFile:
         )
         with writing(path):
             path.parent.mkdir(parents=True, exist_ok=True)
-            self._lock = _locked(self.temporary)
+            self._lock: int | None = _locked(self.temporary)
 
     def commit(self) -> None:
         """Give the file its final name.
