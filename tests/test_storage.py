@@ -123,12 +123,22 @@ def test_putting_bytes_makes_the_folders_above(tmp_path):
     assert (tmp_path / "a" / "b" / "c").read_bytes() == b"content"
 
 
-def test_a_failed_commit_leaves_nothing_behind(tmp_path, monkeypatch):
+@pytest.mark.parametrize(
+    ("number", "remedy"),
+    [
+        (errno.ENOSPC, "no space left on device. Make room on the disk"),
+        (errno.EDQUOT, "quota exceeded. Make room, or have your quota raised"),
+        (errno.EROFS, "read-only file system. Give another folder"),
+        (errno.EMFILE, "too many open files. Have the limit on open files raised"),
+        (errno.EIO, "input/output error. Look after the disk"),
+    ],
+)
+def test_a_failed_commit_says_why_and_leaves_nothing_behind(tmp_path, monkeypatch, number, remedy):
     def full(_handle):
-        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        raise OSError(number, os.strerror(number))
 
     monkeypatch.setattr(os, "fsync", full)
-    with pytest.raises(OutputError, match=r"record must be written, but .*no space left.* Make room on the disk"):
+    with pytest.raises(OutputError, match=f"record must be written, but that failed: .*{remedy}"):
         put_bytes(tmp_path / "record", b"content")
     assert list(tmp_path.iterdir()) == []
 

@@ -54,7 +54,9 @@ class _Killer:
         self._left = left
 
     def __call__(self, event: str, arguments: tuple[Any, ...]) -> None:
-        if event not in OPERATIONS or not os.fspath(arguments[0] or "").startswith(self._folder):
+        if event not in OPERATIONS or not isinstance(arguments[0], str | bytes):
+            return
+        if not os.fsdecode(arguments[0]).startswith(self._folder):
             return
         if event == "open" and not arguments[2] & (os.O_WRONLY | os.O_RDWR):
             return

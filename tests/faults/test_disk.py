@@ -30,10 +30,6 @@ def small_files() -> None:
     resource.setrlimit(resource.RLIMIT_FSIZE, (60_000, 60_000))
 
 
-def few_files() -> None:
-    resource.setrlimit(resource.RLIMIT_NOFILE, (40, 40))
-
-
 def obey_permissions() -> None:
     """Let folders be read-only for root too."""
     if os.geteuid() == 0:
@@ -101,14 +97,6 @@ def test_a_file_where_the_data_folder_should_be_is_an_error(folder, tmp_path):
     (tmp_path / "out/.cutmix_gen/shards").write_text("")
     errors = finish(start("generate", folder, tmp_path / "out", *OPTIONS), 1)
     assert "must be written, but that failed: " in errors
-    assert errors.count("\n") == 1, errors
-
-
-def test_too_few_open_files_stop_the_run_with_the_remedy(folder, tmp_path):
-    options = ("--shard-size", "20", "--copies", "90", "--size", "4000", "--backend", "serial")
-    code, errors = run(folder, tmp_path / "out", *options, prepare=few_files)
-    assert code == 1
-    assert "too many open files. Have the limit on open files raised" in errors
     assert errors.count("\n") == 1, errors
 
 

@@ -34,8 +34,8 @@ def killed_at_each(folder: Path, output: Path, step: int, **options: Any) -> lis
 def test_killed_before_any_file_operation_a_run_ends_in_the_same_bytes(folder, tmp_path, shards, slow):
     make(folder, tmp_path / "expected", format=shards)
     expected = tree(tmp_path / "expected")
-    outputs = killed_at_each(folder, tmp_path / "killed", 1 if slow else 4, format=shards)
-    assert len(outputs) > (20 if slow else 4)
+    outputs = killed_at_each(folder, tmp_path / "killed", 1 if slow else 9, format=shards)
+    assert len(outputs) > (40 if slow else 4)
     for output in outputs:
         check_whole(output, expected)
         check_goes_on(folder, output, expected, format=shards)
@@ -44,7 +44,7 @@ def test_killed_before_any_file_operation_a_run_ends_in_the_same_bytes(folder, t
 def test_killed_before_any_file_operation_overwriting_goes_on(folder, tmp_path, slow):
     make(folder, tmp_path / "expected")
     expected = tree(tmp_path / "expected")
-    outputs = killed_at_each(folder, tmp_path / "killed", 1 if slow else 5, overwrite=True)
-    assert len(outputs) > (30 if slow else 6)
+    outputs = killed_at_each(folder, tmp_path / "killed", 1 if slow else 25, overwrite=True)
+    assert len(outputs) > (50 if slow else 2)
     for output in outputs:
         check_goes_on(folder, output, expected, overwrite=True)

@@ -21,7 +21,7 @@ def both(*commands: tuple[object, ...]) -> list[tuple[int, str]]:
     return list(zip([process.returncode for process in processes], said, strict=True))
 
 
-@pytest.mark.parametrize("shards", ["parquet", "webdataset"])
+@pytest.mark.parametrize("shards", ["webdataset"])
 def test_the_same_command_twice_at_once_makes_the_set_once(folder, expected, shards, tmp_path):
     command = ("generate", folder, tmp_path / "out", *OPTIONS, "--format", shards)
     assert both(command, command) == [(0, ""), (0, "")]
