@@ -41,7 +41,7 @@ def run(
         # A task that kills its worker is among those that were begun: it comes after all that others can do.
         remaining = sorted((task for task in tasks if task not in done), key=lambda task: task in begun)
         try:
-            with _closing(_parallel(function, _noting(remaining, begun), backend, jobs)) as results:
+            with _parallel(function, _noting(remaining, begun), backend, jobs) as results:
                 for task, result in results:
                     done.add(task)
                     attempts = 0
@@ -61,26 +61,38 @@ def _noting(tasks: Sequence[int], begun: set[int]) -> Iterator[int]:
         yield task
 
 
+@contextmanager
 def _parallel(
     function: Callable[[int], Result], tasks: Iterable[int], backend: str, jobs: int
-) -> Generator[tuple[int, Result], None, None]:
+) -> Iterator[Iterator[tuple[int, Result]]]:
+    """Give a stream of results, and close it at the end or at Ctrl-C, however soon that comes.
+
+    joblib's warning of tasks that are cut short says nothing new then.
+    """
     from joblib import Parallel, delayed  # noqa: PLC0415  see usable_cores
 
     prepared: dict[str, Any] = {}
     if backend == "loky":
         prepared = {"initializer": _prepare_worker, "initargs": (os.getpid(), function)}
     parallel = Parallel(n_jobs=jobs, backend=backend, return_as="generator_unordered", batch_size=1, **prepared)
-    with _signals_for_parent():
-        results: Generator[tuple[int, Result], None, None] = parallel(delayed(_call)(function, task) for task in tasks)
-    return results
+    results: Generator[tuple[int, Result], None, None] | None = None
+    try:
+        with _signals_for_parent():
+            results = parallel(delayed(_call)(function, task) for task in tasks)
+        yield results
+    finally:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", UserWarning)
+            if results is not None:
+                results.close()
 
 
 @contextmanager
 def _signals_for_parent() -> Iterator[None]:
-    """Leave Ctrl-C and hang-ups to this process, from the first moment of the workers that are started meanwhile.
+    """Leave it to this process to stop, from the first moment of the workers that are started meanwhile.
 
     What is blocked stays so in a new process; here it is only put off. The trackers of loky and multiprocessing are
-    started between the two, since whoever starts them unblocks Ctrl-C.
+    started between the two, since whoever starts them unblocks SIGINT and SIGTERM.
     """
     from joblib.externals.loky.backend import resource_tracker  # noqa: PLC0415  see usable_cores
 
@@ -88,21 +100,10 @@ def _signals_for_parent() -> Iterator[None]:
     try:
         mp_resource_tracker.ensure_running()
         resource_tracker.ensure_running()
-        signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGINT])
+        signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGINT, signal.SIGTERM])
         yield
     finally:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
-
-
-@contextmanager
-def _closing(results: Generator[Result, None, None]) -> Iterator[Generator[Result, None, None]]:
-    """Close a stream of results at the end; joblib's warning of tasks that are cut short says nothing new then."""
-    try:
-        yield results
-    finally:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", UserWarning)
-            results.close()
 
 
 def _call(function: Callable[[int], Result], task: int) -> tuple[int, Result]:

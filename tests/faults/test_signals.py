@@ -34,13 +34,13 @@ def test_a_run_that_is_asked_to_stop_ends_with_130_and_one_message(folder, expec
     check_goes_on(folder, tmp_path / "out", expected["parquet"])
 
 
-def test_ctrl_c_while_the_workers_start_says_nothing_but_the_message(folder, slow, tmp_path):
+def test_asked_while_the_workers_start_a_run_says_nothing_but_the_message(folder, slow, tmp_path):
     chance = random.Random(5)
-    for number in range(20 if slow else 3):
+    for number in range(40 if slow else 4):
         process = start("generate", folder, tmp_path / f"{number}", *OPTIONS, "--size", "400")
         wait_for((tmp_path / f"{number}/.cutmix_gen/runs/0001.json").exists)
         time.sleep(chance.uniform(0, 0.4))
-        kill_group(process, signal.SIGINT)
+        kill_group(process, (signal.SIGINT, signal.SIGTERM)[number % 2])
         assert finish(process, 130) == MESSAGE
 
 
