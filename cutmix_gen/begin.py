@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -43,15 +43,15 @@ def begin(config: GenerateConfig) -> Run:
     if not manifest.exists():
         _check_empty(config.output)
         return begin_in(config, scan_source(config.source))
-    runs = manifest.runs()
-    if config.overwrite and not _is_half_of(config, manifest, runs):
+    with manifest.beginning():
+        runs = manifest.runs()
+        if runs and (not config.overwrite or _is_half_of(config, manifest, runs)):
+            return _in_set(config, manifest, runs)
         scanned = scan_source(config.source)
-        resolve(config, scanned, look_at(config, scanned))  # what is wrong with the new set shows before the old goes
-        manifest.delete()
-        return begin_in(config, scanned)
-    if not runs:
-        return begin_in(config, scan_source(config.source))
-    return _in_set(config, manifest, runs)
+        first = _resolved(config, scanned)  # what is wrong with the new set shows before the old goes
+        if config.overwrite:
+            manifest.delete()
+        return _first_run(first)
 
 
 def _is_half_of(config: GenerateConfig, manifest: Manifest, runs: list[RunInfo]) -> bool:
@@ -99,8 +99,29 @@ def _is_remnant(path: Place) -> bool:
 
 def begin_in(config: GenerateConfig, scanned: Scan) -> Run:
     """Begin the first run of a set, whose sources are scanned already."""
+    first = _resolved(config, scanned)
+    with Manifest(config.output).beginning():
+        return _first_run(first)
+
+
+@dataclass(frozen=True, slots=True)
+class _Resolved:
+    """What a new run is made of."""
+
+    config: GenerateConfig
+    """Resolved."""
+    scanned: Scan
+    headers: list[Header]
+
+
+def _resolved(config: GenerateConfig, scanned: Scan) -> _Resolved:
     headers = look_at(config, scanned)
-    resolved = resolve(config, scanned, headers)
+    return _Resolved(resolve(config, scanned, headers), scanned, headers)
+
+
+def _first_run(first: _Resolved) -> Run:
+    """Write the files of a set and its first run, unless another process has just done that."""
+    resolved, scanned = first.config, first.scanned
     info = SetInfo(
         format_version=FORMAT_VERSION,
         shard_format=resolved.format,
@@ -110,10 +131,10 @@ def begin_in(config: GenerateConfig, scanned: Scan) -> Run:
         dense_labels=resolved.dense_labels == "always",
         sources=resolved.num_sources,
     )
-    manifest = Manifest(config.output)
+    manifest = Manifest(resolved.output)
     if not manifest.write_set(info) and manifest.read_set() != info:
-        raise SetError(_other_run(config))
-    return _add_run(resolved, scanned, headers, 1, 0)
+        raise SetError(_other_run(resolved))
+    return _add_run(first, 1, 0)
 
 
 def _other_run(config: GenerateConfig) -> str:
@@ -147,8 +168,8 @@ def _in_set(config: GenerateConfig, manifest: Manifest, runs: list[RunInfo]) -> 
     if not config.append:
         raise UsageError(_refusal(config, last))
     headers = look_at(config, scanned)
-    resolved = _appendable(config, info, scanned, headers)
-    return _add_run(resolved, scanned, headers, last.number + 1, last.first_shard + last.shards)
+    new = _Resolved(_appendable(config, info, scanned, headers), scanned, headers)
+    return _add_run(new, last.number + 1, last.first_shard + last.shards)
 
 
 def _is_unchanged(config: GenerateConfig, run: RunInfo) -> bool:
@@ -232,13 +253,26 @@ def _appendable(config: GenerateConfig, info: SetInfo, scanned: Scan, headers: l
     return resolve(fitting, scanned, headers)
 
 
-def _add_run(config: GenerateConfig, scanned: Scan, headers: list[Header], number: int, first_shard: int) -> Run:
-    """Write a run's files. `config` is resolved, and `scanned` has the classes of the set."""
-    manifest = Manifest(config.output)
+def _add_run(new: _Resolved, number: int, first_shard: int) -> Run:
+    """Write a run's files, unless another process has just done that; its scan has the classes of the set."""
+    manifest = Manifest(new.config.output)
     manifest.remove_leftovers()
+    is_there = number in manifest.run_numbers()
+    index_sha256 = "" if is_there else write_index(new.scanned, manifest.index_path(number))
+    run = _run_info(new, number, first_shard, index_sha256)
+    if not manifest.add_run(run):
+        there = manifest.read_run(number)
+        if (there.digest, there.fingerprint) != (run.digest, run.fingerprint):
+            raise SetError(_other_run(new.config))
+    if manifest.has_card():
+        write_card(manifest)  # the card of what was there counts less than a reader will find from now on
+    return Run(manifest.root, number)
+
+
+def _run_info(new: _Resolved, number: int, first_shard: int, index_sha256: str) -> RunInfo:
+    config, scanned = new.config, new.scanned
     plan = Plan(config, len(scanned), number, first_shard)
-    index_sha256 = write_index(scanned, manifest.index_path(number))
-    run = RunInfo(
+    return RunInfo(
         number=number,
         config=config.identity(),
         digest=config.digest(),
@@ -247,7 +281,7 @@ def _add_run(config: GenerateConfig, scanned: Scan, headers: list[Header], numbe
         source_state=state_of_source(config.source),
         num_images=len(scanned),
         class_counts=np.bincount(scanned.labels, minlength=len(scanned.classes)).tolist(),
-        part_images=part_images(config, headers),
+        part_images=part_images(config, new.headers),
         first_shard=first_shard,
         shards=plan.num_shards,
         samples=plan.num_samples,
@@ -255,10 +289,3 @@ def _add_run(config: GenerateConfig, scanned: Scan, headers: list[Header], numbe
         versions=library_versions(),
         index_sha256=index_sha256,
     )
-    if not manifest.add_run(run):
-        there = manifest.read_run(number)
-        if (there.digest, there.fingerprint) != (run.digest, run.fingerprint):
-            raise SetError(_other_run(config))
-    if manifest.has_card():
-        write_card(manifest)  # the card of what was there counts less than a reader will find from now on
-    return Run(manifest.root, number)

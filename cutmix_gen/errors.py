@@ -36,6 +36,10 @@ class SetError(CutMixGenError):
     """The output folder holds something else than what the command expects, or is damaged."""
 
 
+class OutputError(CutMixGenError):
+    """A file of the set cannot be written: a full disk, a folder that is read-only or gone."""
+
+
 class TooManyFailuresError(CutMixGenError):
     """More sources turned out unreadable than `--max-failures` allows."""
 

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import errno
+import os
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 import numpy as np
 
@@ -35,6 +38,10 @@ _ADDRESS = re.compile(r" (object )?at 0x[0-9a-fA-F]+")
 
 PIXEL_BYTES = {"RGB": 3, "L": 1, "I;16": 2}
 """Bytes that a pixel of each mode takes in memory."""
+
+
+_OF_THE_MACHINE = frozenset({errno.ESTALE, errno.ENOTCONN, errno.ETIMEDOUT, errno.EMFILE, errno.ENFILE, errno.ENOMEM})
+"""What the system says when it cannot open any file, whichever it is."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,8 +166,21 @@ class Images:
             return read_source(self._root, source.path, source.num_bytes)
         except StorageError:
             raise
-        except (OSError, ValueError) as error:
+        except OSError as error:
+            self._check_readable(error)
             return error
+        except ValueError as error:
+            return error
+
+    def _check_readable(self, error: OSError) -> None:
+        """Raise `StorageError` if all sources are out of reach: then none is skipped, and the run can go on later."""
+        is_gone = isinstance(self._root, Path) and not (self._root.is_dir() and any(self._root.iterdir()))
+        if is_gone or error.errno in _OF_THE_MACHINE:
+            raise StorageError(
+                f"SRC must stay in reach while the run is at work, but {self._root} cannot be read any more: "
+                f"{os.strerror(error.errno or 0).lower()}. Bring it back, and give the same command again; what is "
+                "committed stays."
+            ) from error
 
     def _loaded(self, source: Source, file: bytes | Exception) -> LoadedImage:
         try:

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import time
+from contextlib import closing
 from functools import partial
+from itertools import chain
 from typing import Protocol
 
 from cutmix_gen.begin import begin
 from cutmix_gen.card import write_card
 from cutmix_gen.config import GenerateConfig
-from cutmix_gen.errors import TooManyFailuresError
+from cutmix_gen.errors import SetError, TooManyFailuresError
 from cutmix_gen.execute import run_tasks
 from cutmix_gen.manifest import Manifest
 from cutmix_gen.plan import Run
@@ -57,6 +59,15 @@ def generate(config: GenerateConfig, progress: Progress | None = None) -> Report
     """
     started = time.monotonic()
     run = begin(config)
+    with run.manifest.held():
+        try:
+            return _made(run, config, progress, started)
+        except BaseException:
+            run.manifest.remove_leftovers()  # of workers that were stopped: a full disk needs the room
+            raise
+
+
+def _made(run: Run, config: GenerateConfig, progress: Progress | None, started: float) -> Report:
     if config.license:
         run.manifest.write_license(config.license)
     all_of_it, new = Tally(len(run.set.classes)), Tally(len(run.set.classes))
@@ -69,16 +80,17 @@ def generate(config: GenerateConfig, progress: Progress | None = None) -> Report
     work = partial(produce_in, config.output, run.info.number, run.config.source, run.identity)
     allowed = config.allowed_failures(run.info.num_images)
     _check_failures(all_of_it, allowed)
-    for records in run_tasks(work, tasks, config.backend, config.jobs, config.address):
-        for record in records:
+    with closing(run_tasks(work, tasks, config.backend, config.jobs, config.address)) as results:
+        for record in chain.from_iterable(results):
             if record.shard not in done:
                 all_of_it.add(record)
                 new.add(record)
                 if progress:
                     progress.add(record)
-        _check_failures(all_of_it, allowed)
+                _check_failures(all_of_it, allowed)
     complete = all_of_it.shards == run.info.shards or run.info.shards == len(_committed(run))
     missing = finalize(config.output, sidecars=config.sidecars) if complete else []
+    _check_kept(run, missing)
     return Report(
         samples=all_of_it.total,
         shards=all_of_it.shards,
@@ -151,6 +163,15 @@ def _remaining(run: Run, done: set[int], config: GenerateConfig) -> list[int]:
         for task in range(first, run.plan.num_tasks, count)
         if any(shard.number not in done for shard in run.plan.task(task).shards)
     ]
+
+
+def _check_kept(run: Run, missing: list[int]) -> None:
+    gone = [shard for shard in missing if shard in run.info.planned_shards]
+    if gone:
+        raise SetError(
+            f"All shards of this run were made, but {len(gone)} of them are gone from {run.manifest.root} again: files "
+            "were removed there while the run was at work. Give the same command again; it makes what is missing."
+        )
 
 
 def _check_failures(tally: Tally, allowed: int) -> None:

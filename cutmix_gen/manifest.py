@@ -6,6 +6,7 @@ import json
 import re
 from base64 import b64decode, b64encode
 from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager, nullcontext
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -17,7 +18,19 @@ from cutmix_gen.facts import LARGEST, fits, made_of, read_facts, read_sealed
 from cutmix_gen.records import LAM_BINS, RowSchema, ShardHead, ShardRecord, Skip
 from cutmix_gen.seals import is_sealed, sealed
 from cutmix_gen.shards import SHARD_FORMATS, shard_format
-from cutmix_gen.storage import Place, local_copy, parse_place, put_bytes, put_new, remove_leftovers, sha256
+from cutmix_gen.storage import (
+    Place,
+    alone,
+    held,
+    local_copy,
+    one_at_a_time,
+    parse_place,
+    put_bytes,
+    put_new,
+    remove_leftovers,
+    sha256,
+    writing,
+)
 
 MAX_SHARDS = 10_000_000
 """Shards of a run at most: a hundred million images in the smallest shards that make sense are a tenth of it."""
@@ -145,6 +158,32 @@ class Manifest:
         """Write what the set is; return False if that was written already."""
         return put_new(self._home / "dataset.json", sealed(asdict(info), 2))
 
+    @contextmanager
+    def beginning(self) -> Iterator[None]:
+        """Let one process at a time decide about the runs of the set; in a store nobody is kept out."""
+        with one_at_a_time(self._home) if isinstance(self._home, Path) else nullcontext():
+            yield
+
+    @contextmanager
+    def held(self) -> Iterator[str]:
+        """Keep the set from being deleted while it is worked on; give what tells it from one that takes its place.
+
+        Raises
+        ------
+        SetError
+            If it was deleted already.
+        """
+        path = self._home / "dataset.json"
+        if not isinstance(path, Path):
+            yield ""
+            return
+        with ExitStack() as stack:
+            try:
+                state = stack.enter_context(held(path))
+            except FileNotFoundError:
+                raise SetError(f"The set in {self.root} was removed while this run was at work on it.") from None
+            yield state
+
     def index_path(self, run: int) -> Place:
         """Return where the source index of a run lies."""
         return self._home / "runs" / f"{run:04d}.arrow"
@@ -226,7 +265,7 @@ class Manifest:
         try:
             record = self.read_record(shard)
             return record if (self.root / record.file).stat().st_size == record.bytes else None
-        except (FileNotFoundError, SetError):
+        except (FileNotFoundError, NotADirectoryError, SetError):
             return None
 
     def records(self) -> Iterator[ShardRecord]:
@@ -312,7 +351,22 @@ class Manifest:
         """Delete the set: the files that this program made and no others.
 
         `dataset.json` goes last, so that a deletion that was cut short can be taken up again.
+
+        Raises
+        ------
+        SetError
+            If another process is at work on the set.
         """
+        path = self._home / "dataset.json"
+        with alone(path) if isinstance(path, Path) else nullcontext(enter_result=True) as is_alone:
+            if not is_alone:
+                raise SetError(
+                    f"{self.root} must not be replaced while another process makes or adds to the set there. "
+                    "Wait until that one ends, or stop it."
+                )
+            self._delete()
+
+    def _delete(self) -> None:
         shards = [
             path
             for path in (self.root / "data").glob("*")
@@ -328,7 +382,8 @@ class Manifest:
             self._home / "card.json",
             self._home / "dataset.json",
         ):
-            path.unlink(missing_ok=True)
+            with writing(path):
+                path.unlink(missing_ok=True)
 
 
 def _check_set(info: SetInfo, path: Place) -> None:

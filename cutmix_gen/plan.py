@@ -250,13 +250,16 @@ def quota_plan(config: GenerateConfig, classes: tuple[str, ...], census: Census,
 
 
 @lru_cache(maxsize=4)
-def open_run(output: Place, number: int, source: Place, identity: str) -> Run:
-    """Return a run, opened once in each process.
+def open_run(output: Place, number: int, source: Place, identity: str, _state: str) -> Run:
+    """Return a run, opened once in each process, and again when the state of the set is another one.
 
     `identity` (of configuration and sources) keeps a process that outlives a set, in whose folder another one is
     made, from working on with the old one.
     """
-    run = Run(output, number, source)
-    if run.identity != identity:
+    try:
+        run = Run(output, number, source)
+    except FileNotFoundError:
+        run = None
+    if run is None or run.identity != identity:
         raise SetError(f"The set in {output} was replaced by another one while this run was at work on it.")
     return run

@@ -20,6 +20,7 @@ import numpy.typing as npt
 from cutmix_gen.draws import GUESTS, Draw, DrawKey, draw_copy, draw_originals
 from cutmix_gen.images import Images, LoadedImage
 from cutmix_gen.labels import class_weight, dominant_class, soft_labels
+from cutmix_gen.manifest import Manifest
 from cutmix_gen.masks.base import cut
 from cutmix_gen.ownership import Ownership
 from cutmix_gen.pairing import Bases, Members
@@ -27,7 +28,7 @@ from cutmix_gen.plan import Run, open_run
 from cutmix_gen.recipe import RecipeWriter
 from cutmix_gen.records import LAM_BINS, NO_BOX, Rows, ShardRecord, ShardSpec, Size, Skip, Task, View
 from cutmix_gen.saliency import focus
-from cutmix_gen.storage import Place, atomic_file, sha256
+from cutmix_gen.storage import Place, atomic_file, sha256, writing
 
 T = TypeVar("T")
 
@@ -85,8 +86,15 @@ def _made(run: Run, task: Task, images: Images, outputs: list[_Output]) -> list[
 
 
 def produce_in(output: Place, run: int, source: Place, identity: str, task: int) -> list[ShardRecord]:
-    """Make the shards of a task, told where: this is what travels to the workers, and all that they import."""
-    return produce(open_run(output, run, source, identity), task)
+    """Make the shards of a task, told where: this is what travels to the workers, and all that they import.
+
+    Raises
+    ------
+    SetError
+        If the set was replaced by another one.
+    """
+    with Manifest(output).held() as state:
+        return produce(open_run(output, run, source, identity, state), task)
 
 
 @dataclass(slots=True)
@@ -172,19 +180,26 @@ class _ShardFile:
 
     def __init__(self, run: Run, name: str) -> None:
         self._file = atomic_file(run.manifest.root / name)
-        self.writer = run.shard_format.open_writer(self._file.temporary, run.set.schema)
+        with writing(self._file.path):
+            self._writer = run.shard_format.open_writer(self._file.temporary, run.set.schema)
         self._is_open = True
+
+    def write(self, rows: Rows) -> None:
+        """Write some samples."""
+        with writing(self._file.path):
+            self._writer.write(rows)
 
     def commit(self) -> tuple[int, str]:
         """Give the file its final name; return its size and its SHA-256."""
-        self._close()
+        with writing(self._file.path):
+            self._close()
         size, digest = self._file.temporary.stat().st_size, sha256(self._file.temporary)
         self._file.commit()
         return size, digest
 
     def index(self) -> bytes:
         """Return the index of the finished file."""
-        return self.writer.index()
+        return self._writer.index()
 
     def discard(self) -> None:
         """Remove the file unless it is committed."""
@@ -195,7 +210,7 @@ class _ShardFile:
     def _close(self) -> None:
         if self._is_open:
             self._is_open = False
-            self.writer.close()
+            self._writer.close()
 
 
 class _Output:
@@ -224,7 +239,7 @@ class _Output:
         samples = self._mixed(part) if self._shard.copy else self._originals(part)
         if samples:
             rows = self._rows(samples)
-            self._file.writer.write(rows)
+            self._file.write(rows)
             self._count(rows)
 
     def commit(self) -> ShardRecord:

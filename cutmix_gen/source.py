@@ -19,7 +19,7 @@ import pyarrow.compute as pc
 
 from cutmix_gen.errors import SetError, SourceError
 from cutmix_gen.records import Source
-from cutmix_gen.storage import Place, atomic_file, path_text, read_ahead, sha256, source_path
+from cutmix_gen.storage import Place, atomic_file, path_text, read_ahead, sha256, source_path, writing
 
 if TYPE_CHECKING:
     from cutmix_gen.storage.objects import ObjectPath
@@ -64,8 +64,7 @@ def scan(root: Place) -> Scan:
     SourceError
         If there is no such folder, or it is not laid out like that, or it has fewer than two images.
     """
-    if not root.is_dir():
-        raise SourceError(f"SRC must be a folder of class folders, but there is no folder {root}.")
+    _check_there(root)
     walk = _Walk(os.fsencode(root)) if isinstance(root, Path) else _StoreWalk(root)
     folders = walk.first_level()
     _check_layout(root, folders, walk)
@@ -85,6 +84,11 @@ def scan(root: Place) -> Scan:
         )
     labels = np.repeat(np.arange(len(classes), dtype=np.int32), counts)
     return Scan(classes, paths, labels, np.array(sizes, np.int64), dict(sorted(walk.passed_over.items())))
+
+
+def _check_there(root: Place) -> None:
+    if not root.is_dir():
+        raise SourceError(f"SRC must be a folder of class folders, but there is no folder {root}.")
 
 
 def _check_layout(root: Place, folders: list[bytes], walk: _Walk | _StoreWalk) -> None:
@@ -237,6 +241,7 @@ def source_state(root: Place) -> str:
     if not isinstance(root, Path):
         names = sorted(name for name, is_file, _ in root.listing() if not is_file)
         return hashlib.sha256(repr(names).encode()).hexdigest()
+    _check_there(root)
     with os.scandir(os.fsencode(root)) as entries:
         folders = sorted((entry.name, entry.stat().st_mtime_ns) for entry in entries if _is_folder(entry))
     return hashlib.sha256(repr(folders).encode()).hexdigest()
@@ -246,7 +251,11 @@ def write_index(scanned: Scan, path: Place) -> str:
     """Write the index of a scan as an Arrow file that workers memory-map; return the file's SHA-256."""
     file = atomic_file(path)
     try:
-        with pa.OSFile(os.fsencode(file.temporary), "wb") as sink, pa.ipc.new_file(sink, _SCHEMA) as writer:
+        with (
+            writing(file.path),
+            pa.OSFile(os.fsencode(file.temporary), "wb") as sink,
+            pa.ipc.new_file(sink, _SCHEMA) as writer,
+        ):
             for start in range(0, len(scanned), _BATCH):
                 part = slice(start, start + _BATCH)
                 texts = [path_text(name) for name in scanned.paths[part]]

@@ -15,6 +15,16 @@ _Z = 4.75
 """Quantile of the normal distribution that one of a million uniform counts passes."""
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--slow", action="store_true", help="do what the nightly run does: a hundred kills for a handful")
+
+
+@pytest.fixture(scope="session")
+def slow(request: pytest.FixtureRequest) -> bool:
+    """Tell whether this is the nightly run."""
+    return bool(request.config.getoption("--slow"))
+
+
 @pytest.fixture(scope="session")
 def looks_uniform() -> Callable[[npt.ArrayLike], bool]:
     """Pearson's chi-square test of counts that should all be alike, with the limit of Wilson and Hilferty (1931)."""

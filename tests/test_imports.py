@@ -92,6 +92,8 @@ def test_only_the_command_line_imports_click(path):
 
 def test_only_the_command_line_speaks_and_exits(path):
     speaking = {"print", "exit", "quit", "input", "sys.exit", "os._exit", "sys.stdout.write", "sys.stderr.write"}
+    # What ends there is a worker, when its parent was killed: there is no command line to tell any more.
+    speaking -= {"os._exit"} if path == Path("execute/local.py") else set()
     assert path in SPEAKERS or not speaking & set(called(MODULES[path]))
     assert path in SPEAKERS or "SystemExit" not in ast.dump(MODULES[path])
 

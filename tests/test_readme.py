@@ -50,3 +50,10 @@ def test_every_test_that_a_promise_names_is_there():
 def test_every_file_that_is_named_is_there():
     for path in re.findall(r"`(samples/[\w./-]+)`|\((samples/[\w./-]+)\)", README):
         assert (ROOT / "".join(path)).exists(), path
+
+
+def test_every_test_that_is_named_is_there():
+    named = re.findall(r"`(test_\w+\.py)::(test_\w+)`", README)
+    assert len(named) >= 10
+    for file, name in named:
+        assert any(f"def {name}(" in path.read_text() for path in (ROOT / "tests").rglob(file)), (file, name)

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import errno
 import hashlib
 import os
 import subprocess
@@ -9,6 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from cutmix_gen.errors import OutputError
 from cutmix_gen.storage import (
     AtomicFile,
     path_bytes,
@@ -121,12 +123,22 @@ def test_putting_bytes_makes_the_folders_above(tmp_path):
     assert (tmp_path / "a" / "b" / "c").read_bytes() == b"content"
 
 
-def test_a_failed_commit_leaves_nothing_behind(tmp_path, monkeypatch):
+@pytest.mark.parametrize(
+    ("number", "remedy"),
+    [
+        (errno.ENOSPC, "no space left on device. Make room on the disk"),
+        (errno.EDQUOT, "quota exceeded. Make room, or have your quota raised"),
+        (errno.EROFS, "read-only file system. Give another folder"),
+        (errno.EMFILE, "too many open files. Have the limit on open files raised"),
+        (errno.EIO, "input/output error. Look after the disk"),
+    ],
+)
+def test_a_failed_commit_says_why_and_leaves_nothing_behind(tmp_path, monkeypatch, number, remedy):
     def full(_handle):
-        raise OSError("no space left on device")
+        raise OSError(number, os.strerror(number))
 
     monkeypatch.setattr(os, "fsync", full)
-    with pytest.raises(OSError, match="no space"):
+    with pytest.raises(OutputError, match=f"record must be written, but that failed: .*{remedy}"):
         put_bytes(tmp_path / "record", b"content")
     assert list(tmp_path.iterdir()) == []
 

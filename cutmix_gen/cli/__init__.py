@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 import signal
 import sys
 from importlib import import_module
@@ -16,6 +17,8 @@ from cutmix_gen.errors import CutMixGenError, InterruptedRunError
 from cutmix_gen.text import printable_lines
 from cutmix_gen.version import __version__
 
+_STOPPING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+_GOES_ON = " What is committed stays; the same command goes on from there."
 _COMMANDS = ("generate", "info", "verify", "replay", "strategies", "finalize", "convert", "export")
 """The commands, in the order of the help text; each is `command` in the module of its name."""
 
@@ -34,14 +37,16 @@ class _Group(click.Group):
         return cast(click.Command, import_module(f"cutmix_gen.cli.{cmd_name}").command)
 
     def invoke(self, ctx: click.Context) -> Any:
-        signal.signal(signal.SIGTERM, _interrupt)
+        for number in _STOPPING:
+            if signal.getsignal(number) != signal.SIG_IGN:  # as nohup and the shell's & have it
+                signal.signal(number, _interrupt)
         try:
             return super().invoke(ctx)
         except KeyboardInterrupt:
             if ctx.params["debug"]:
                 raise
-            goes_on = " What is committed stays; the same command goes on from there."
-            _fail(InterruptedRunError("Interrupted." + (goes_on if ctx.invoked_subcommand == "generate" else "")))
+            goes_on = _GOES_ON if ctx.invoked_subcommand == "generate" else ""
+            _fail(InterruptedRunError(f"Interrupted.{goes_on}"))
         except (click.ClickException, click.exceptions.Exit, click.Abort, BrokenPipeError):
             raise
         except Exception as error:
@@ -51,7 +56,15 @@ class _Group(click.Group):
 
 
 def _interrupt(_signal: int, _frame: FrameType | None) -> None:
+    for number in _STOPPING:
+        signal.signal(number, _stop)
     raise KeyboardInterrupt
+
+
+def _stop(_signal: int, _frame: FrameType | None) -> None:
+    """End at once when asked a second time; workers end by themselves, and the next run tidies up."""
+    os.write(2, b"Interrupted again: stopped at once.\n")
+    os._exit(InterruptedRunError.exit_code)
 
 
 def _fail(error: Exception) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from importlib import import_module
 from typing import TypeVar
 
@@ -33,8 +33,10 @@ def usable_cores() -> int:
 
 def run_tasks(
     function: Callable[[int], Result], tasks: Sequence[int], backend: str, jobs: int | None = None, address: str = ""
-) -> Iterator[Result]:
+) -> Generator[Result, None, None]:
     """Call a function with each task number, and give the results as they come, in no order.
+
+    Whoever does not take all of them closes what it was given: then no worker is left at work.
 
     A worker that dies (killed for its memory, say, or with its machine) costs only time: its tasks are given to
     other workers.
@@ -58,5 +60,5 @@ def run_tasks(
         If workers keep dying, or the engine is not installed.
     """
     engine = import_module(f"{__name__}.{ENGINES[backend]}")
-    results: Iterator[Result] = engine.run(function, tasks, backend, jobs, address)
+    results: Generator[Result, None, None] = engine.run(function, tasks, backend, jobs, address)
     return results

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import logging
+import os
 import signal
+import time
 import warnings
-from collections.abc import Callable, Generator, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from functools import cache
-from typing import TypeVar
+from multiprocessing import resource_tracker as mp_resource_tracker
+from threading import Thread
+from typing import Any, TypeVar
 
 from cutmix_gen.errors import WorkerError
 from cutmix_gen.execute import usable_cores
@@ -18,6 +21,8 @@ Result = TypeVar("Result")
 
 _ATTEMPTS = 3
 """How often the tasks of dead workers are tried again before the run gives up."""
+_LOOK = 0.5
+"""Seconds between two looks of a worker whether its parent is still there."""
 
 
 def run(
@@ -31,11 +36,13 @@ def run(
     from joblib.externals.loky.process_executor import TerminatedWorkerError  # noqa: PLC0415  see usable_cores
 
     done: set[int] = set()
+    begun: set[int] = set()
     attempts = 0
     while len(done) < len(tasks):
-        remaining = [task for task in tasks if task not in done]
+        # A task that kills its worker is among those that were begun: it comes after all that others can do.
+        remaining = sorted((task for task in tasks if task not in done), key=lambda task: task in begun)
         try:
-            with _closing(_parallel(function, remaining, backend, jobs)) as results:
+            with _parallel(function, _noting(remaining, begun), backend, jobs) as results:
                 for task, result in results:
                     done.add(task)
                     attempts = 0
@@ -49,44 +56,76 @@ def run(
                 ) from error
 
 
-def _parallel(
-    function: Callable[[int], Result], tasks: list[int], backend: str, jobs: int
-) -> Generator[tuple[int, Result], None, None]:
-    from joblib import Parallel, delayed  # noqa: PLC0415  see usable_cores
-
-    parallel = Parallel(n_jobs=jobs, backend=backend, return_as="generator_unordered", batch_size=1)
-    results: Generator[tuple[int, Result], None, None] = parallel(
-        delayed(_call)(function, task, backend == "loky") for task in tasks
-    )
-    return results
+def _noting(tasks: Sequence[int], begun: set[int]) -> Iterator[int]:
+    for task in tasks:
+        begun.add(task)
+        yield task
 
 
 @contextmanager
-def _closing(results: Generator[Result, None, None]) -> Iterator[Generator[Result, None, None]]:
-    """Close a stream of results at the end; joblib's warning of tasks that are cut short says nothing new then."""
+def _parallel(
+    function: Callable[[int], Result], tasks: Iterable[int], backend: str, jobs: int
+) -> Iterator[Iterator[tuple[int, Result]]]:
+    """Give a stream of results, and close it at the end or at Ctrl-C, however soon that comes.
+
+    joblib's warning of tasks that are cut short says nothing new then.
+    """
+    from joblib import Parallel, delayed  # noqa: PLC0415  see usable_cores
+
+    prepared: dict[str, Any] = {}
+    if backend == "loky":
+        prepared = {"initializer": _prepare_worker, "initargs": (os.getpid(), function)}
+    parallel = Parallel(n_jobs=jobs, backend=backend, return_as="generator_unordered", batch_size=1, **prepared)
+    results: Generator[tuple[int, Result], None, None] | None = None
     try:
+        with _signals_for_parent():
+            results = parallel(delayed(_call)(function, task) for task in tasks)
         yield results
     finally:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", UserWarning)
-            results.close()
+            if results is not None:
+                results.close()
 
 
-def _call(function: Callable[[int], Result], task: int, own_process: bool) -> tuple[int, Result]:
-    _prepare_worker(own_process)
+@contextmanager
+def _signals_for_parent() -> Iterator[None]:
+    """Leave it to this process to stop, from the first moment of the workers that are started meanwhile.
+
+    What is blocked stays so in a new process; here it is only put off. The trackers of loky and multiprocessing are
+    started between the two, since whoever starts them unblocks SIGINT and SIGTERM.
+    """
+    from joblib.externals.loky.backend import resource_tracker  # noqa: PLC0415  see usable_cores
+
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGHUP])
+    try:
+        mp_resource_tracker.ensure_running()
+        resource_tracker.ensure_running()
+        signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGINT, signal.SIGTERM])
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+def _call(function: Callable[[int], Result], task: int) -> tuple[int, Result]:
     return task, function(task)
 
 
-@cache
-def _prepare_worker(own_process: bool) -> None:
-    """Set a worker up at its first task.
+def _prepare_worker(parent: int, _function: object) -> None:
+    """Set a worker up; its function is given so that it is imported by now.
 
-    Arrow gets one thread. A process of our own leaves Ctrl-C to its parent, and keeps the memory that it has.
+    It ends when its parent does. Arrow gets one thread. It keeps the memory that it has.
     """
-    if own_process:
-        import pyarrow as pa  # noqa: PLC0415  see usable_cores
+    Thread(target=_end_with, args=(parent,), daemon=True).start()
+    import pyarrow as pa  # noqa: PLC0415  see usable_cores
 
-        pa.set_cpu_count(1)
-        logging.getLogger("PIL").setLevel(logging.CRITICAL)  # what is wrong with an image is said once, as its skip
-        signal.signal(signal.SIGINT, signal.SIG_IGN)
-        keep_memory()
+    pa.set_cpu_count(1)
+    logging.getLogger("PIL").setLevel(logging.CRITICAL)  # what is wrong with an image is said once, as its skip
+    keep_memory()
+
+
+def _end_with(parent: int) -> None:
+    """End this process when its parent was killed: nobody would take what it makes, and another run may begin."""
+    while os.getppid() == parent:
+        time.sleep(_LOOK)
+    os._exit(1)

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from cutmix_gen.errors import StorageError
-from cutmix_gen.storage.local import AtomicFile, remove_local_leftovers
+from cutmix_gen.storage.local import AtomicFile, alone, held, one_at_a_time, remove_local_leftovers, writing
 from cutmix_gen.storage.names import path_bytes, path_text
 from cutmix_gen.storage.places import Place, is_local, parse_place
 from cutmix_gen.storage.sources import check_below, open_source, read_file, source_path
@@ -22,11 +22,14 @@ from cutmix_gen.storage.sources import check_below, open_source, read_file, sour
 __all__ = [
     "AtomicFile",
     "Place",
+    "alone",
     "atomic_file",
     "cached",
+    "held",
     "is_local",
     "local_copy",
     "open_source",
+    "one_at_a_time",
     "parse_place",
     "path_bytes",
     "path_text",
@@ -37,6 +40,7 @@ __all__ = [
     "remove_leftovers",
     "sha256",
     "source_path",
+    "writing",
 ]
 
 _ANY_SIZE = 1 << 62
@@ -94,7 +98,8 @@ def put_bytes(where: Place, data: bytes) -> None:
     """Write a small file so that it is there whole or not at all."""
     file = atomic_file(where)
     try:
-        file.temporary.write_bytes(data)
+        with writing(file.path):
+            file.temporary.write_bytes(data)
         file.commit()
     finally:
         file.discard()
@@ -108,7 +113,8 @@ def put_new(where: Place, data: bytes) -> bool:
     """
     file = atomic_file(where)
     try:
-        file.temporary.write_bytes(data)
+        with writing(file.path):
+            file.temporary.write_bytes(data)
         return file.commit_new()
     finally:
         file.discard()

@@ -1,0 +1,115 @@
+"""Several processes at work in one folder."""
+
+from __future__ import annotations
+
+import signal
+import subprocess
+import sys
+
+import pytest
+
+from cutmix_gen.errors import SetError
+from cutmix_gen.manifest import Manifest
+from tests.faults.runs import OPTIONS, check_whole, make, records, wait_for
+from tests.sets import finish, kill_group, start, tree
+
+
+def both(*commands: tuple[object, ...]) -> list[tuple[int, str]]:
+    """Run commands at the same time; return the exit code and the errors of each."""
+    processes = [start(*command) for command in commands]
+    said = [process.communicate(timeout=120)[1] for process in processes]
+    return list(zip([process.returncode for process in processes], said, strict=True))
+
+
+@pytest.mark.parametrize("shards", ["webdataset"])
+def test_the_same_command_twice_at_once_makes_the_set_once(folder, expected, shards, tmp_path):
+    command = ("generate", folder, tmp_path / "out", *OPTIONS, "--format", shards)
+    assert both(command, command) == [(0, ""), (0, "")]
+    assert tree(tmp_path / "out") == expected[shards]
+
+
+def test_of_two_different_runs_at_once_one_is_refused(folder, expected, tmp_path):
+    command = ("generate", folder, tmp_path / "out", *OPTIONS)
+    done = both(command, (*command, "--seed", "1"))
+    assert sorted(code for code, _ in done) in ([0, 1], [0, 2])
+    errors = max(errors for _, errors in done)
+    assert "Give --append to add to it, --overwrite to replace it, or another folder." in errors
+    if done[0][0] == 0:
+        assert tree(tmp_path / "out") == expected["parquet"]
+    else:
+        make(folder, tmp_path / "other", seed=1)
+        assert tree(tmp_path / "out") == tree(tmp_path / "other")
+
+
+def test_overwrite_is_refused_while_another_run_is_at_work(folder, expected, tmp_path):
+    process = start("generate", folder, tmp_path / "out", *OPTIONS)
+    wait_for(lambda: records(tmp_path / "out"))
+    kill_group(process, signal.SIGSTOP)  # it is at work for as long as this takes
+    errors = finish(start("generate", folder, tmp_path / "out", *OPTIONS, "--seed", "1", "--overwrite"), 1)
+    assert "must not be replaced while another process makes or adds to the set there" in errors
+    kill_group(process, signal.SIGCONT)
+    assert finish(process, 0) == ""
+    assert tree(tmp_path / "out") == expected["parquet"]
+
+
+def test_overwrite_after_a_kill_waits_for_the_workers_that_are_left(folder, tmp_path):
+    process = start("generate", folder, tmp_path / "out", *OPTIONS)
+    wait_for(lambda: len(records(tmp_path / "out")) > 4)
+    process.kill()  # its workers live a little longer
+    make(folder, tmp_path / "out", seed=1, overwrite=True)
+    process.communicate()
+    make(folder, tmp_path / "expected", seed=1)
+    assert tree(tmp_path / "out") == tree(tmp_path / "expected")
+
+
+def test_the_same_overwriting_command_twice_at_once_replaces_the_set(folder, expected, tmp_path):
+    make(folder, tmp_path / "out", seed=1)
+    command = ("generate", folder, tmp_path / "out", *OPTIONS, "--overwrite")
+    assert both(command, command) == [(0, ""), (0, "")]
+    assert tree(tmp_path / "out") == expected["parquet"]
+
+
+@pytest.mark.parametrize("seeds", [("1", "1"), ("1", "2")])
+def test_two_appending_runs_at_once_add_what_each_asked_for(folder, tmp_path, seeds):
+    make(folder, tmp_path / "out", copies=1)
+    command = ("generate", folder, tmp_path / "out", *OPTIONS, "--append", "--no-originals")
+    done = both(*[(*command, "--seed", seed) for seed in seeds])
+    assert [code for code, _ in done] == [0, 0], done
+    runs = Manifest(tmp_path / "out").runs()
+    assert {str(run.config["seed"]) for run in runs[1:]} == set(seeds)
+    assert len(runs) == 1 + len(set(seeds))
+    numbers = [int(path.stem) for path in records(tmp_path / "out")]
+    assert numbers == list(range(36 + 36 * len(set(seeds))))
+
+
+def test_two_runs_over_different_sources_keep_their_indexes_apart(folder, expected, tmp_path):
+    make(folder, tmp_path / "out")
+    other = tmp_path / "images"
+    other.mkdir()
+    for label in range(3):
+        (other / f"class-{label}").symlink_to(folder / f"class-{2 - label}")
+    (tmp_path / "out/.cutmix_gen/dataset.json").rename(tmp_path / "dataset.json")
+    # As a process finds it that looked a moment before the first one began.
+    with pytest.raises(SetError, match=r"holds other files"):
+        make(other, tmp_path / "out")
+    (tmp_path / "dataset.json").rename(tmp_path / "out/.cutmix_gen/dataset.json")
+    check_whole(tmp_path / "out", expected["parquet"])
+
+
+HOLDER = """
+import pathlib, sys
+from cutmix_gen.manifest import Manifest
+with Manifest(pathlib.Path(sys.argv[1])).beginning():
+    print(flush=True)
+    sys.stdin.read()
+"""
+
+
+def test_a_process_that_was_killed_while_it_began_a_run_keeps_nobody_out(folder, expected, tmp_path):
+    command = [sys.executable, "-c", HOLDER, tmp_path / "out"]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
+        process.stdout.readline()
+        assert len(list((tmp_path / "out/.cutmix_gen").iterdir())) == 1
+        process.kill()
+    make(folder, tmp_path / "out")
+    assert tree(tmp_path / "out") == expected["parquet"]
