@@ -15,7 +15,7 @@ ROOT = Path(cutmix_gen.__file__).parent
 FLOORS = {
     0: "errors records storage version libraries",
     1: "masks pairing labels geometry mixing ownership recipe saliency permutation quotas tally codecs shards execute",
-    2: "config source manifest draws images exports",
+    2: "config source manifest draws images exports drawing",
     3: "plan archives card croissant sidecars",
     4: "begin resolution produce reader epochs verify describe cropping gallery grid report replay",
     5: "make conversion exporting estimate batch words",

@@ -5,9 +5,22 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import ClassVar
+from typing import ClassVar, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
 
 from cutmix_gen.records import Rows, RowSchema
+
+
+class ShardLabels(NamedTuple):
+    """What all rows of a shard are, without their images."""
+
+    label_index: npt.NDArray[np.int32]
+    """(n, S) class of each source."""
+    label_weight: npt.NDArray[np.float32]
+    """(n, S) share of each source."""
+    strategy: list[str]
 
 
 class ShardWriter(ABC):
@@ -46,6 +59,10 @@ class ShardReader(ABC):
     @abstractmethod
     def all_keys(self) -> list[str]:
         """Read the keys of all rows."""
+
+    @abstractmethod
+    def all_labels(self) -> ShardLabels:
+        """Read classes, shares and strategies of all rows, and no image."""
 
 
 class ShardFormat(ABC):
