@@ -61,10 +61,11 @@ def report_lines(report: Report, output: Place) -> Iterator[str]:
         yield f"Passed over {_count(sum(report.passed_over.values()), 'file')}: {reasons}."
     if report.converted:
         yield f"{_count(report.converted, 'source image')} had to be converted to the set's pixel mode."
-    yield from _skips_lines(report.skipped, report.lost_samples)
+    yield from skips_lines(report.skipped, report.lost_samples)
 
 
-def _skips_lines(skipped: list[Skip], lost: int) -> Iterator[str]:
+def skips_lines(skipped: list[Skip], lost: int = 0) -> Iterator[str]:
+    """Return what could not be made, and why."""
     for title, unreadable in (("Could not read", True), ("Could not mix", False)):
         group = [skip for skip in skipped if skip.unreadable == unreadable]
         if group:
@@ -106,7 +107,7 @@ def description_lines(description: Description, output: Place) -> Iterator[str]:
     yield from _classes_lines(description)
     if samples.synthetic:
         yield from _histogram_lines(description.lam_histogram)
-    yield from _skips_lines(description.skipped, description.lost_samples)
+    yield from skips_lines(description.skipped, description.lost_samples)
 
 
 def _of(count: int, planned: int) -> str:

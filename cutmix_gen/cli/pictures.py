@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
@@ -19,17 +20,20 @@ MOST = 50
 """Rows and columns at most: the picture of 50 x 50 samples has 40 million pixels."""
 
 
-def picture_option(default: str) -> Callable[[Command], Command]:
+def picture_option(
+    default: str | None, text: str = "The picture: .png, .jpg or .webp; one that is there is replaced."
+) -> Callable[[Command], Command]:
     """Add -o, the file that the picture is written to."""
     return click.option(
         "-o",
-        "--picture",
+        "--output",
+        "picture",
         metavar="FILE",
         type=PLACE,
         default=default,
-        show_default=True,
+        show_default=default is not None,
         callback=_checked,
-        help="The picture: .png, .jpg or .webp; one that is there is replaced.",
+        help=text,
     )
 
 
@@ -52,6 +56,8 @@ def _checked(_ctx: click.Context, _param: click.Parameter, place: Place | None) 
         picture_format(place.name)
         if place.is_dir():
             raise click.UsageError(f"-o must be a file, but {place} is a folder.")
+        if isinstance(place, Path) and not place.absolute().parent.is_dir():
+            raise click.UsageError(f"There is no folder {place.parent} to write {place.name} to.")
     return place
 
 

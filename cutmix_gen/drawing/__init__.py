@@ -12,10 +12,11 @@ A sheet of anything::
 from cutmix_gen.drawing.colours import class_colour
 from cutmix_gen.drawing.files import encode_picture
 from cutmix_gen.drawing.sheet import SheetRow, cell_for, draw_sheet, in_rows
-from cutmix_gen.drawing.tile import CELL, Share, Sources, Tile, make_tile, outlined, owner_map, shown_size
+from cutmix_gen.drawing.tile import CELL, Owners, Share, Sources, Tile, make_tile, outlined, owner_map, shown_size
 
 __all__ = [
     "CELL",
+    "Owners",
     "Share",
     "SheetRow",
     "Sources",

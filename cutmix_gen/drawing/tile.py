@@ -183,7 +183,8 @@ def _nearest(pixels: npt.NDArray[Any], size: Size) -> npt.NDArray[Any]:
     """Return an array at another size: of a size that is a multiple each pixel becomes a square."""
     rows = (np.arange(size.height) * 2 + 1) * pixels.shape[0] // (2 * size.height)
     columns = (np.arange(size.width) * 2 + 1) * pixels.shape[1] // (2 * size.width)
-    return pixels[rows[:, None], columns]
+    shown: npt.NDArray[Any] = pixels[rows[:, None], columns]
+    return shown
 
 
 def _picture(pixels: Pixels, brightest: int) -> Image.Image:
