@@ -10,7 +10,7 @@ Colour = tuple[int, int, int]
 INK, FAINT_INK, PAPER, TRACK = (34, 34, 34), (102, 102, 102), (255, 255, 255), (229, 229, 229)
 """Of letters, of letters that matter less, of the sheet, and of what a bar fills."""
 
-_FIRST = ("0072b2", "c8500a", "00845f", "b3387a", "7b5cd6", "8a6d00", "d6303e", "3b7d1f", "5c5c5c", "0b86a3")
+_FIRST = ("0072b2", "c8500a", "00845f", "b3387a", "7b5cd6", "8a6d00", "8f1d2c", "4f9a12", "5c5c5c", "00356b")
 """Told apart with colour-blind eyes as well, by hue or by lightness."""
 _GOLDEN = 0.618034
 """Turns of the hue from one colour to the next that keep any number of them apart."""

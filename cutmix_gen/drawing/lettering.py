@@ -12,6 +12,9 @@ from cutmix_gen.drawing.fonts import OWN, Face, Sized, faces_for, opened
 
 ELLIPSIS = "…"
 
+_UNSEEN = ("Cc", "Cn", "Co", "Cs", "Zl", "Zp")
+"""Categories of characters that control something, or that nobody has agreed on."""
+
 
 def can_write(text: str) -> bool:
     """Tell whether this machine has fonts for all of a text."""
@@ -19,14 +22,13 @@ def can_write(text: str) -> bool:
 
 
 def one_line(text: str) -> str:
-    r"""Return a text with its line breaks and other characters that control something written out.
+    r"""Return a text with its line breaks, and other characters that have no shape, written out.
 
     >>> one_line("a\nb")
     'a\\nb'
     """
     return "".join(
-        char.encode("unicode_escape").decode() if unicodedata.category(char) in ("Cc", "Cs", "Zl", "Zp") else char
-        for char in text
+        char.encode("unicode_escape").decode() if unicodedata.category(char) in _UNSEEN else char for char in text
     )
 
 
@@ -77,15 +79,15 @@ def write(canvas: Image.Image, place: tuple[float, float], text: str, size: int,
             pen = ImageDraw.Draw(canvas)
             pen.text((x, y), run, fill=colour, font=sized.font, anchor="ls")
         else:
-            _paste_bitmap(canvas, (x, y), run, sized)
+            _paste_bitmap(canvas, (x, y), run, sized, colour)
         x += _width(run, sized)
 
 
-def _paste_bitmap(canvas: Image.Image, place: tuple[float, float], text: str, sized: Sized) -> None:
+def _paste_bitmap(canvas: Image.Image, place: tuple[float, float], text: str, sized: Sized, colour: Colour) -> None:
     """Write with a font of coloured bitmaps of another size."""
     x1, y1, x2, y2 = sized.font.getbbox(text, anchor="ls")
     glyphs = Image.new("RGBA", (max(int(x2 - x1), 1), max(int(y2 - y1), 1)))
-    ImageDraw.Draw(glyphs).text((-x1, -y1), text, font=sized.font, anchor="ls", embedded_color=True)
+    ImageDraw.Draw(glyphs).text((-x1, -y1), text, fill=colour, font=sized.font, anchor="ls", embedded_color=True)
     target = tuple(max(round(side * sized.scale), 1) for side in glyphs.size)
     small = glyphs.resize((target[0], target[1]), Image.Resampling.LANCZOS)
     corner = round(place[0] + x1 * sized.scale), round(place[1] + y1 * sized.scale)

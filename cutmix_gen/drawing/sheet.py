@@ -25,6 +25,8 @@ _SMALL_LINE = 14
 _TEXT_GAP = 8
 _WIDEST, _SMALLEST = 2400, 96
 """Pixels that a sheet should not pass in width, and that a side of a sample should have all the same."""
+_NARROWEST = 108
+"""Pixels that a column needs for most names and a number."""
 _NAMED = 5
 """Names that a message lists at most."""
 
@@ -51,16 +53,16 @@ def draw_sheet(rows: Sequence[SheetRow]) -> Image.Image:
     rows = _with_names_to_write(rows)
     tiles = list(chain.from_iterable(row.tiles for row in rows))
     brightest = max((int(tile.pixels.max()) for tile in tiles if tile.pixels.dtype == np.uint16), default=65535)
-    width = max(tile.size.width for tile in tiles)
+    width = max(_NARROWEST, *(tile.size.width for tile in tiles))
     titles = max(text_width(row.title, _TEXT) for row in rows)
     left = _MARGIN + (round(titles) + _GAP if titles else 0)
     columns = max(len(row.tiles) for row in rows)
-    heights = [max(map(_height, row.tiles)) for row in rows]
+    tops = [max(map(_picture_bottom, row.tiles)) for row in rows]
+    heights = [top + max(map(_caption_height, row.tiles)) for top, row in zip(tops, rows, strict=True)]
     size = left + columns * (width + _GAP) - _GAP + _MARGIN, 2 * _MARGIN + sum(heights) + _GAP * (len(rows) - 1)
     sheet = Image.new("RGB", size, PAPER)
     y = _MARGIN
-    for row, height in zip(rows, heights, strict=True):
-        top = max(_picture_bottom(tile) for tile in row.tiles)
+    for row, top, height in zip(rows, tops, heights, strict=True):
         write(sheet, (_MARGIN, y + _TEXT), row.title, _TEXT, INK)
         for column, tile in enumerate(row.tiles):
             _draw(sheet, (left + column * (width + _GAP), y + top), width, tile, brightest)
@@ -72,9 +74,8 @@ def _picture_bottom(tile: Tile) -> int:
     return (_SMALL_LINE if tile.title else 0) + tile.size.height
 
 
-def _height(tile: Tile) -> int:
-    caption = len(tile.shares) * (_LINE + _BAR + _AFTER_BAR) + (_SMALL_LINE if tile.note else 0)
-    return _picture_bottom(tile) + caption
+def _caption_height(tile: Tile) -> int:
+    return len(tile.shares) * (_LINE + _BAR + _AFTER_BAR) + (_SMALL_LINE if tile.note else 0)
 
 
 def _draw(sheet: Image.Image, foot: tuple[int, int], width: int, tile: Tile, brightest: int) -> None:
