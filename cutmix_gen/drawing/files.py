@@ -17,17 +17,16 @@ class PictureFormat(NamedTuple):
     """Pillow's."""
     longest: int
     """Pixels that a side can have in it."""
+    quality: int = 92
 
 
 PICTURE_FORMATS = {
     "png": PictureFormat("PNG", 1 << 30),
     "jpg": PictureFormat("JPEG", 65_500),
     "jpeg": PictureFormat("JPEG", 65_500),
-    "webp": PictureFormat("WEBP", 16_383),
+    "webp": PictureFormat("WEBP", 16_383, 82),
 }
 """By the ending of the file's name, in lower case."""
-
-_QUALITY = 92
 
 
 def picture_format(name: str) -> PictureFormat:
@@ -59,5 +58,5 @@ def encode_picture(picture: Image.Image, name: str) -> bytes:
             f"{picture.height:,}. Give a name that ends in .png, or fewer rows."
         )
     buffer = BytesIO()
-    picture.save(buffer, kind.name, quality=_QUALITY, optimize=kind.name == "PNG" and picture.width < 2000)
+    picture.save(buffer, kind.name, quality=kind.quality, optimize=kind.name == "PNG" and picture.width < 2000)
     return buffer.getvalue()
