@@ -18,7 +18,7 @@ from cutmix_gen.reader import Dataset, open_dataset
 from cutmix_gen.recipe import parse_recipe
 from cutmix_gen.records import Row, ShardHead, Size
 from cutmix_gen.shards import ShardLabels
-from cutmix_gen.storage import Place
+from cutmix_gen.storage import Place, is_local
 
 KINDS = ("original", "cutmix")
 
@@ -129,6 +129,8 @@ def choose(dataset: Dataset, choice: Choice, count: int) -> list[int]:
     _check(dataset, choice)
     rng = np.random.default_rng(np.random.SeedSequence(choice.seed, spawn_key=(0, 3)))
     heads = [head for head in dataset.shards if choice.only in (None, head.kind)]
+    if heads and not (is_local(dataset.root) or choice.classes or choice.strategies):
+        heads = _some(heads, rng)
     found = _by_labels(dataset, choice, heads, count, rng) if choice.classes or choice.strategies else None
     if found is None:
         found = _anywhere(dataset, heads, count, rng)
@@ -136,6 +138,13 @@ def choose(dataset: Dataset, choice: Choice, count: int) -> list[int]:
         asked = f"nothing for {choice.words()}" if choice.words() else "no sample"
         raise SetError(f"There must be samples to show, but there is {asked} in {dataset!r}.{_hint(dataset, choice)}")
     return sorted(found)
+
+
+def _some(heads: Sequence[ShardHead], rng: np.random.Generator) -> list[ShardHead]:
+    """Return a few shards, large ones rather: what lies in a store is fetched a whole shard at a time."""
+    samples = np.array([head.samples for head in heads], np.float64)
+    chosen = rng.choice(len(heads), min(_SHARDS, len(heads)), replace=False, p=samples / samples.sum())
+    return [heads[place] for place in sorted(chosen.tolist())]
 
 
 def _anywhere(dataset: Dataset, heads: Sequence[ShardHead], count: int, rng: np.random.Generator) -> list[int]:

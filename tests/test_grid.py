@@ -145,6 +145,16 @@ def test_few_shards_are_opened_and_few_images_read(output, monkeypatch):
     assert len(list((output / "data").iterdir())) > 30
 
 
+def test_of_a_set_in_a_store_few_shards_are_fetched(output, monkeypatch):
+    monkeypatch.setattr("cutmix_gen.grid.is_local", lambda _: False)
+    dataset = open_dataset(output)
+    numbers = choose(dataset, Choice(), 24)
+    assert len(set(numbers)) == 24
+    assert len({dataset.place(number).file for number in numbers}) <= 8
+    with pytest.raises(SetError, match="nothing for --only original"):
+        choose(dataset.copy(1), Choice(only="original"), 24)
+
+
 def test_what_is_not_there_is_an_error_that_says_what_is(output):
     with pytest.raises(UsageError, match=r"no 'Class-1'\. Did you mean 'class-1'"):
         draw_grid(output, Choice(classes=("Class-1",)))

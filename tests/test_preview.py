@@ -112,6 +112,15 @@ def test_only_the_picture_is_written(folder, tmp_path):
     assert [path.name for path in tmp_path.iterdir()] == ["p.jpg"]
 
 
+@pytest.mark.parametrize("command", ["preview", "strategies"])
+def test_no_picture_is_written_among_the_sources(folder, command):
+    before = tree(folder)
+    result = call(command, folder, "-o", folder / "class-0/0001.jpg")
+    assert result.exit_code == 2
+    assert "lies inside SRC" in result.output
+    assert tree(folder) == before
+
+
 def test_the_command_has_every_option_that_decides_what_mixed_images_look_like():
     names = {param.name for param in main.get_command(Context(main), "preview").params}
     seen = {item.name for item in fields(GenerateConfig) if item.metadata.get("identity")} - set(_NOT_SEEN)

@@ -61,6 +61,12 @@ def _checked(_ctx: click.Context, _param: click.Parameter, place: Place | None) 
     return place
 
 
+def check_outside(picture: Place, source: Place) -> None:
+    """Refuse to write a picture among the sources: it would become one of them, or take the place of one."""
+    if source.resolve() in picture.resolve().parents:
+        raise click.UsageError(f"-o {picture} lies inside SRC: it would be taken for a source. Give a file outside.")
+
+
 def write_picture(picture: Image.Image, place: Place) -> None:
     """Write a picture, whole or not at all, and say where."""
     from cutmix_gen.drawing import encode_picture  # noqa: PLC0415  each command imports what it needs

@@ -9,7 +9,7 @@ import click
 from click.core import ParameterSource
 
 from cutmix_gen.cli.options import FOUND_WRONG, SRC, mixing_options, say
-from cutmix_gen.cli.pictures import picture_option, shape_options, write_picture
+from cutmix_gen.cli.pictures import check_outside, picture_option, shape_options, write_picture
 from cutmix_gen.config import GenerateConfig
 from cutmix_gen.storage import Place
 from cutmix_gen.words import skips_lines
@@ -34,6 +34,7 @@ def command(source: Place, picture: Place, rows: int, columns: int, explain: boo
     """
     if explain and click.get_current_context().get_parameter_source("columns") is ParameterSource.COMMANDLINE:
         raise click.UsageError("--columns would have no effect: --explain shows one sample a row. Leave it out.")
+    check_outside(picture, source)
     config = GenerateConfig(source=source, output=source, **options)
     from cutmix_gen.preview import draw_preview  # noqa: PLC0415  each command imports what it needs
 

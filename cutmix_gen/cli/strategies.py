@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 
 from cutmix_gen.cli.options import PLACE, say
-from cutmix_gen.cli.pictures import picture_option, write_picture
+from cutmix_gen.cli.pictures import check_outside, picture_option, write_picture
 from cutmix_gen.storage import Place
 from cutmix_gen.words import strategy_lines
 
@@ -27,6 +27,7 @@ def command(source: Place | None, picture: Place | None, seed: int) -> None:
     if source is None or picture is None:
         say(strategy_lines())
         return
+    check_outside(picture, source)
     from cutmix_gen.gallery import draw_gallery  # noqa: PLC0415  each command imports what it needs
 
     write_picture(draw_gallery(source, seed), picture)
