@@ -63,12 +63,13 @@ class Part(NamedTuple):
     images: int
     """Of each class at most: the first ones that the system names."""
     named: tuple[str, ...] = ()
-    """Classes that are looked at; empty for any."""
+    """Classes that are looked at; any where one of them is not there, or none is named."""
 
     def folders(self, folders: list[bytes]) -> list[bytes]:
         """Return those of the class folders that are looked at."""
-        if self.named:
-            return [name for name in folders if path_text(name) in self.named]
+        named = [name for name in folders if path_text(name) in self.named]
+        if named and len(named) == len(self.named):
+            return named
         chosen = self.rng.choice(len(folders), min(self.classes, len(folders)), replace=False)
         return [folders[place] for place in sorted(chosen.tolist())]
 

@@ -11,7 +11,7 @@ from PIL import Image
 from cutmix_gen import GenerateConfig, generate, open_dataset
 from cutmix_gen.cli import main
 from cutmix_gen.cli.options import _NOT_SEEN
-from cutmix_gen.errors import SourceError
+from cutmix_gen.errors import SourceError, UsageError
 from cutmix_gen.masks import STRATEGIES, make_strategy
 from cutmix_gen.pairing import PAIRINGS
 from cutmix_gen.preview import _sketches, draw_preview
@@ -81,6 +81,11 @@ def test_pairs_are_those_that_were_asked_for(folder):
     picture = draw_preview(config, 1, 5).picture
     assert picture.width == draw_preview(config, 2, 5).picture.width, "no more than five were asked for"
     assert {0, 2} == set(look_into(config).labels.tolist())
+
+
+def test_pairs_of_a_class_that_is_not_there_are_an_error_that_names_it(folder):
+    with pytest.raises(UsageError, match="--pairs names the class 'cats'"):
+        preview(folder, pairs=("cats,class-2,5",))
 
 
 def test_an_image_that_cannot_be_read_is_named(folder, tmp_path):
