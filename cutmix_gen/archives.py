@@ -9,7 +9,7 @@ import re
 import tarfile
 from collections import Counter
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import groupby
 from pathlib import Path
 from typing import Any
@@ -21,12 +21,15 @@ import pyarrow.parquet as pq
 from cutmix_gen.errors import SourceError
 from cutmix_gen.manifest import Manifest
 from cutmix_gen.shards.pages import PlainPages, image_chunk
-from cutmix_gen.source import EXTENSIONS, Scan, scan, source_state
+from cutmix_gen.source import EXTENSIONS, Part, Scan, scan, source_state
 from cutmix_gen.storage import Place
 from cutmix_gen.storage.members import member_path
 
 _SPLIT = re.compile(r"([A-Za-z0-9_.]+?)-\d{2,}")
 """What comes before the number in the name of a shard."""
+
+_LOOKED_INTO = 4
+"""Shards that are listed where a part of the sources is enough."""
 
 Label = int | str
 
@@ -41,8 +44,14 @@ class _Shards:
     """Empty where the files have to tell."""
 
 
-def scan_source(root: Place) -> Scan:
+def scan_source(root: Place, part: Part | None = None) -> Scan:
     """List the images of SRC: a folder of class folders, or one of shards.
+
+    Parameters
+    ----------
+    root : Place
+    part : Part, optional
+        List so many classes and images only; of shards, a few.
 
     Raises
     ------
@@ -50,7 +59,15 @@ def scan_source(root: Place) -> Scan:
         If it is neither, or has fewer than two images.
     """
     shards = _shards_in(root)
-    return scan(root) if shards is None else _scan_shards(shards)
+    if shards is None:
+        return scan(root, part)
+    return _scan_shards(shards if part is None else _some_of(shards, part))
+
+
+def _some_of(shards: _Shards, part: Part) -> _Shards:
+    """Return some of the shards, chosen by chance."""
+    chosen = part.rng.choice(len(shards.files), min(_LOOKED_INTO, len(shards.files)), replace=False)
+    return replace(shards, files=tuple(shards.files[place] for place in sorted(chosen.tolist())))
 
 
 def state_of_source(root: Place) -> str:

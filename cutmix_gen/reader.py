@@ -25,7 +25,7 @@ from cutmix_gen.errors import SetError
 from cutmix_gen.manifest import Manifest, SetInfo
 from cutmix_gen.plan import Plan, plan_of
 from cutmix_gen.records import Pixels, Row, Rows, ShardHead
-from cutmix_gen.shards import ShardReader, checked, shard_format
+from cutmix_gen.shards import ShardLabels, ShardReader, checked, shard_format
 
 _OPEN = 64
 """Shards that a process has open at a time at most."""
@@ -228,6 +228,22 @@ class Dataset:
         return first + row if positions[row : row + 1] == [position.position] else None
 
     @property
+    def shards(self) -> tuple[ShardHead, ...]:
+        """The shards that hold these samples, in their order."""
+        return self._table.heads
+
+    def first_number(self, head: ShardHead) -> int:
+        """Return the number of the first sample of one of these shards."""
+        number = self._table.first_row(head.shard)
+        if number is None:
+            raise ValueError(f"{head.file} is none of the shards of {self!r}")
+        return number
+
+    def labels_of(self, head: ShardHead) -> ShardLabels:
+        """Return classes, shares and strategies of all samples of a shard; no image is read."""
+        return self._files.labels(head)
+
+    @property
     def runs(self) -> frozenset[int]:
         """Numbers of the runs that these samples come from."""
         return self._table.runs
@@ -350,6 +366,11 @@ class _Files:
         """Return some rows of a shard."""
         with self._mine():
             return checked(self._shard(head).reader.read(rows), self._info.schema, head.file)
+
+    def labels(self, head: ShardHead) -> ShardLabels:
+        """Return classes, shares and strategies of a shard."""
+        with self._mine():
+            return self._shard(head).reader.all_labels()
 
     def positions(self, head: ShardHead) -> list[int]:
         """Return the positions of a shard's rows in the order of their run, which ascend."""

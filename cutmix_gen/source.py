@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import hashlib
 import os
+from bisect import bisect_left
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 from threading import Lock
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -53,11 +55,38 @@ class Scan:
         return len(self.paths)
 
 
-def scan(root: Place) -> Scan:
+class Part(NamedTuple):
+    """How much of a folder is looked at, where a look at some of it is enough."""
+
+    rng: np.random.Generator
+    """Chooses the classes."""
+    classes: int
+    """Class folders at most."""
+    images: int
+    """Of each class at most: the first ones that the system names."""
+    named: tuple[str, ...] = ()
+    """Classes that are looked at; any where one of them is not there, or none is named."""
+
+    def folders(self, folders: list[bytes]) -> list[bytes]:
+        """Return those of the class folders that are looked at."""
+        named = [name for name in folders if path_text(name) in self.named]
+        if named and len(named) == len(self.named):
+            return named
+        chosen = self.rng.choice(len(folders), min(self.classes, len(folders)), replace=False)
+        return [folders[place] for place in sorted(chosen.tolist())]
+
+
+def scan(root: Place, part: Part | None = None) -> Scan:
     """List the images below a folder whose first-level sub-folders are the classes.
 
     Images may lie deeper. Links are followed, but never in a circle. Hidden files and what has no image's name are
     passed over and counted. Names are sorted by their bytes, so that the same folder gives the same list everywhere.
+
+    Parameters
+    ----------
+    root : Place
+    part : Part, optional
+        List that much only; the classes are all there, most without an image.
 
     Raises
     ------
@@ -70,11 +99,14 @@ def scan(root: Place) -> Scan:
     _check_layout(root, folders, walk)
     paths: list[bytes] = []
     sizes: list[int] = []
-    counts: list[int] = []
-    for files in read_ahead(lambda name: sorted(walk.images(name)), folders, root):
+    counts = np.zeros(len(folders), np.int64)
+    limit = None if part is None else part.images
+    chosen = folders if part is None else part.folders(folders)
+    listed = read_ahead(lambda name: sorted(islice(walk.images(name), limit)), chosen, root)
+    for name, files in zip(chosen, listed, strict=True):
         paths += [path for path, _ in files]
         sizes += [size for _, size in files]
-        counts.append(len(files))
+        counts[bisect_left(folders, name)] = len(files)
     classes = tuple(path_text(name) for name in folders)
     if len(paths) < 2:
         found = f"one image ({path_text(paths[0])})" if paths else "no image"
@@ -99,8 +131,8 @@ def _check_layout(root: Place, folders: list[bytes], walk: _Walk | _StoreWalk) -
             "Move the images of each class into a folder of the class's name."
         )
     names = {name.decode("utf-8", "replace").lower() for name in folders}
-    nested = [name for name in folders if walk.has_folders(name)]
-    if names <= _SPLITS and nested:
+    nested = [name for name in folders if walk.has_folders(name)] if names <= _SPLITS else []
+    if nested:
         raise SourceError(
             f"{root} holds splits ({', '.join(sorted(names))}), not classes. "
             f"Give one of them as SRC, e.g. {root / os.fsdecode(nested[0])}."

@@ -64,7 +64,7 @@ def report_lines(report: Report, output: Place) -> Iterator[str]:
     if report.converted:
         yield f"{_count(report.converted, 'source image')} had to be converted to the set's pixel mode."
     yield from _animated_lines(report.animated)
-    yield from _skips_lines(report.skipped, report.lost_samples)
+    yield from skips_lines(report.skipped, report.lost_samples)
 
 
 def _animated_lines(count: int) -> Iterator[str]:
@@ -72,7 +72,8 @@ def _animated_lines(count: int) -> Iterator[str]:
         yield f"Of {_count(count, 'source file')} with several pictures the first was taken."
 
 
-def _skips_lines(skipped: list[Skip], lost: int) -> Iterator[str]:
+def skips_lines(skipped: list[Skip], lost: int = 0) -> Iterator[str]:
+    """Return what could not be made, and why."""
     for title, unreadable in (("Could not read", True), ("Could not mix", False)):
         group = [skip for skip in skipped if skip.unreadable == unreadable]
         if group:
@@ -118,7 +119,7 @@ def description_lines(description: Description, output: Place) -> Iterator[str]:
     if samples.synthetic:
         yield from _histogram_lines(description.lam_histogram)
     yield from _animated_lines(description.animated)
-    yield from _skips_lines(description.skipped, description.lost_samples)
+    yield from skips_lines(description.skipped, description.lost_samples)
 
 
 def _run_text(run: RunInfo) -> str:

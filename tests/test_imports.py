@@ -15,9 +15,10 @@ ROOT = Path(cutmix_gen.__file__).parent
 FLOORS = {
     0: "errors records storage version libraries seals text facts",
     1: "masks pairing labels geometry mixing ownership recipe saliency permutation quotas tally codecs shards execute",
-    2: "config source manifest draws images exports",
+    2: "config source manifest draws images exports drawing",
     3: "plan archives card croissant sidecars",
-    4: "begin resolution produce reader epochs verify describe cropping gallery grid report replay explain",
+    4: "begin resolution produce reader epochs verify describe cropping gallery grid sketch preview report replay explain "
+    "ledger loaders",
     5: "make conversion exporting estimate batch words",
     6: "cli __main__ __init__",
 }

@@ -36,6 +36,18 @@ def config_options(command: Command) -> Command:
     return command
 
 
+_NOT_SEEN = ("format", "copies", "num_samples", "originals", "label_smoothing", "dense_labels", "split", "shard_size")
+"""What decides about the bytes of a set, but not about what its mixed images look like."""
+
+
+def mixing_options(command: Command) -> Command:
+    """Add the options of `generate` that decide what mixed images look like."""
+    for item in reversed(fields(GenerateConfig)):
+        if item.metadata.get("identity") and item.name not in _NOT_SEEN:
+            command = _config_option(item)(command)
+    return command
+
+
 def card_options(command: Command) -> Command:
     """Add the options of `generate` that are about the files beside the shards, for whoever closes a set."""
     named = {item.name: item.metadata["help"] for item in fields(GenerateConfig) if "help" in item.metadata}

@@ -5,9 +5,9 @@ from __future__ import annotations
 from importlib import import_module
 from typing import cast
 
-from cutmix_gen.shards.base import ShardFormat, ShardReader, ShardWriter, checked
+from cutmix_gen.shards.base import ShardFormat, ShardLabels, ShardReader, ShardWriter, checked
 
-__all__ = ["SHARD_FORMATS", "ShardFormat", "ShardReader", "ShardWriter", "checked", "shard_format"]
+__all__ = ["SHARD_FORMATS", "ShardFormat", "ShardLabels", "ShardReader", "ShardWriter", "checked", "shard_format"]
 
 SHARD_FORMATS = {
     "parquet": "ParquetShards",

@@ -6,8 +6,10 @@ import re
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import ClassVar
+from typing import ClassVar, NamedTuple
 
+import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 
 from cutmix_gen.errors import SetError
@@ -46,6 +48,16 @@ def checked(rows: Rows, schema: RowSchema, shard: str) -> Rows:
         if (values.view(f"u{values.itemsize}") >= classes).any():
             raise SetError(f"{shard} has a {name} that is none of the {classes} classes.")
     return rows
+
+
+class ShardLabels(NamedTuple):
+    """What all rows of a shard are, without their images."""
+
+    label_index: npt.NDArray[np.int32]
+    """(n, S) class of each source."""
+    label_weight: npt.NDArray[np.float32]
+    """(n, S) share of each source."""
+    strategy: list[str]
 
 
 class ShardWriter(ABC):
@@ -88,6 +100,10 @@ class ShardReader(ABC):
     @abstractmethod
     def all_keys(self) -> list[str]:
         """Read the keys of all rows."""
+
+    @abstractmethod
+    def all_labels(self) -> ShardLabels:
+        """Read classes, shares and strategies of all rows, and no image."""
 
 
 class ShardFormat(ABC):

@@ -18,7 +18,7 @@ import pyarrow.parquet as pq
 
 from cutmix_gen.errors import SetError
 from cutmix_gen.records import Rows, RowSchema
-from cutmix_gen.shards.base import DAMAGES, ShardFormat, ShardReader, ShardWriter
+from cutmix_gen.shards.base import DAMAGES, ShardFormat, ShardLabels, ShardReader, ShardWriter
 from cutmix_gen.shards.pages import PlainPages, image_chunk
 
 _GROUP_ROWS = 256
@@ -123,6 +123,13 @@ class _ParquetReader(ShardReader):
     def all_keys(self) -> list[str]:
         with _damage(self._path):
             return _texts(self._file.read(["key"], use_threads=False).column("key").combine_chunks())
+
+    def all_labels(self) -> ShardLabels:
+        with _damage(self._path):
+            table = self._file.read(["label_index", "label_weight", "strategy"], use_threads=False).combine_chunks()
+            n, sources = len(table), self._schema.sources
+            index, weight, strategy = (column.combine_chunks() for column in table.columns)
+            return ShardLabels(_numbers(index, n, sources), _numbers(weight, n, sources), _texts(strategy))
 
 
 @contextmanager

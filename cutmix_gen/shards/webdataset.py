@@ -19,7 +19,7 @@ import pyarrow as pa
 
 from cutmix_gen.errors import SetError
 from cutmix_gen.records import Rows, RowSchema
-from cutmix_gen.shards.base import DAMAGES, ShardFormat, ShardReader, ShardWriter
+from cutmix_gen.shards.base import DAMAGES, ShardFormat, ShardLabels, ShardReader, ShardWriter
 
 _BLOCK = 512
 _OCTAL = re.compile(rb"[0-7]{11}")
@@ -82,6 +82,18 @@ class _TarReader(ShardReader):
     def all_keys(self) -> list[str]:
         with _damage(self._path):
             return [_member(self._file.read_at(_BLOCK, start))[0].partition(".")[0] for start in self._offsets[:-1]]
+
+    def all_labels(self) -> ShardLabels:
+        with _damage(self._path):
+            members = _members_between(self._file, 0, self._offsets[-1])
+            texts = [self._file.read_at(each.size, each.offset) for each in members if each.kind == "json"]
+            facts: list[dict[str, Any]] = [json.loads(text) for text in texts]
+            shape = len(facts), self._schema.sources
+            return ShardLabels(
+                np.array([fact["label_index"] for fact in facts], np.int32).reshape(shape),
+                np.array([fact["label_weight"] for fact in facts], np.float32).reshape(shape),
+                [str(fact["strategy"]) for fact in facts],
+            )
 
     def _sample(self, row: int) -> dict[str, bytes]:
         start, stop = self._offsets[row : row + 2]
@@ -151,9 +163,13 @@ def shard_members(path: Path) -> Iterator[Member]:
 
 
 def _members(file: pa.NativeFile) -> Iterator[Member]:
-    end, place = file.size() - len(_END), 0
+    end = file.size() - len(_END)
     if end < 0 or file.read_at(len(_END), end) != _END:
         raise ValueError("it was cut: a tar file ends with two empty blocks")
+    yield from _members_between(file, 0, end)
+
+
+def _members_between(file: pa.NativeFile, place: int, end: int) -> Iterator[Member]:
     while place < end:
         header = file.read_at(_BLOCK, place)
         if end - place < tarfile.RECORDSIZE and not any(file.read_at(end - place, place)):

@@ -1,0 +1,38 @@
+"""`cutmix-gen grid`: a picture of samples of a set."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import click
+
+from cutmix_gen.cli.options import OUT
+from cutmix_gen.cli.pictures import picture_option, shape_options, write_picture
+from cutmix_gen.storage import Place
+
+
+@click.command("grid")
+@OUT
+@picture_option("grid.png")
+@shape_options
+@click.option(
+    "--class", "classes", metavar="NAME", multiple=True, help="Only samples that show this class. Repeatable."
+)
+@click.option("--strategy", "strategies", metavar="NAME", multiple=True, help="Only samples mixed so. Repeatable.")
+@click.option("--only", type=click.Choice(["original", "cutmix"]), help="Only originals, or only mixed samples.")
+@click.option("--key", "keys", metavar="KEY", multiple=True, help="The sample of this key. Repeatable.")
+@click.option("--seed", type=click.IntRange(0), default=0, metavar="INT", show_default=True, help="Of the choice.")
+def command(output: Place, picture: Place, rows: int, columns: int, **choice: Any) -> None:
+    """Draw samples of a set: image, outline of what was pasted, and the share of each class.
+
+    The samples are chosen at random, by seed; only these are read, whatever the size of the set. What each donor owns
+    is outlined in the colour of its class.
+
+    \b
+    Example:
+      cutmix-gen grid out -o grid.png --only cutmix
+      cutmix-gen grid out --class cat --class dog --rows 2
+    """
+    from cutmix_gen.grid import Choice, draw_grid  # noqa: PLC0415  each command imports what it needs
+
+    write_picture(draw_grid(output, Choice(**choice), rows, columns), picture)

@@ -1,0 +1,76 @@
+"""What the commands that draw share: where the picture goes, and how many samples it has."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import click
+
+from cutmix_gen.cli.options import PLACE
+from cutmix_gen.storage import Place
+
+if TYPE_CHECKING:
+    from PIL import Image
+
+Command = TypeVar("Command", bound=Callable[..., Any])
+
+MOST = 50
+"""Rows and columns at most: the picture of 50 x 50 samples has 40 million pixels."""
+
+
+def picture_option(
+    default: str | None, text: str = "The picture: .png, .jpg or .webp; one that is there is replaced."
+) -> Callable[[Command], Command]:
+    """Add -o, the file that the picture is written to."""
+    return click.option(
+        "-o",
+        "--output",
+        "picture",
+        metavar="FILE",
+        type=PLACE,
+        default=default,
+        show_default=default is not None,
+        callback=_checked,
+        help=text,
+    )
+
+
+def shape_options(command: Command) -> Command:
+    """Add --rows and --columns."""
+    columns = click.option(
+        "--columns", type=click.IntRange(1, MOST), default=6, metavar="INT", show_default=True, help="Samples in a row."
+    )
+    rows = click.option(
+        "--rows", type=click.IntRange(1, MOST), default=4, metavar="INT", show_default=True, help="Rows of samples."
+    )
+    return rows(columns(command))
+
+
+def _checked(_ctx: click.Context, _param: click.Parameter, place: Place | None) -> Place | None:
+    """Refuse a file that cannot be written before anything is drawn."""
+    if place is not None:
+        from cutmix_gen.drawing.files import picture_format  # noqa: PLC0415  each command imports what it needs
+
+        picture_format(place.name)
+        if place.is_dir():
+            raise click.UsageError(f"-o must be a file, but {place} is a folder.")
+        if isinstance(place, Path) and not place.absolute().parent.is_dir():
+            raise click.UsageError(f"There is no folder {place.parent} to write {place.name} to.")
+    return place
+
+
+def check_outside(picture: Place, source: Place) -> None:
+    """Refuse to write a picture among the sources: it would become one of them, or take the place of one."""
+    if source.resolve() in picture.resolve().parents:
+        raise click.UsageError(f"-o {picture} lies inside SRC: it would be taken for a source. Give a file outside.")
+
+
+def write_picture(picture: Image.Image, place: Place) -> None:
+    """Write a picture, whole or not at all, and say where."""
+    from cutmix_gen.drawing import encode_picture  # noqa: PLC0415  each command imports what it needs
+    from cutmix_gen.storage import put_bytes  # noqa: PLC0415
+
+    put_bytes(place, encode_picture(picture, place.name))
+    click.echo(f"Wrote {place}: {picture.width:,} x {picture.height:,} px.")

@@ -1,0 +1,33 @@
+"""Pictures of samples: `make_tile` a sample, `draw_sheet` of tiles; nothing here knows where samples come from.
+
+A sheet of anything::
+
+    tile = make_tile(pixels, Sources(labels, weights, owner_map(mask, places)), classes)
+    picture = draw_sheet(in_rows([replace(tile, note="0001-001-000000003")], columns=6))
+
+`outlined(tile)` is the picture of one sample alone, for pages that write captions themselves, with `tile.shares` and
+`class_colour`. Samples of a set become tiles with `cutmix_gen.grid.tile_of`, and `cutmix_gen.grid.choose` chooses them.
+"""
+
+from cutmix_gen.drawing.colours import class_colour
+from cutmix_gen.drawing.files import encode_picture
+from cutmix_gen.drawing.sheet import SheetRow, cell_for, draw_sheet, in_rows
+from cutmix_gen.drawing.tile import CELL, Owners, Share, Sources, Tile, make_tile, outlined, owner_map, shown_size
+
+__all__ = [
+    "CELL",
+    "Owners",
+    "Share",
+    "SheetRow",
+    "Sources",
+    "Tile",
+    "cell_for",
+    "class_colour",
+    "draw_sheet",
+    "encode_picture",
+    "in_rows",
+    "make_tile",
+    "outlined",
+    "owner_map",
+    "shown_size",
+]

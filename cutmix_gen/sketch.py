@@ -1,0 +1,145 @@
+"""Mixed samples straight from the sources, to be looked at: made as `generate` does, and written nowhere."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from cutmix_gen.archives import scan_source
+from cutmix_gen.codecs import make_codec
+from cutmix_gen.config import GenerateConfig
+from cutmix_gen.drawing import Owners, Sources, Tile, make_tile, owner_map
+from cutmix_gen.draws import Draw, DrawKey, draw_copy
+from cutmix_gen.execute import usable_cores
+from cutmix_gen.images import Images, LoadedImage
+from cutmix_gen.masks import Mask, SoftMask
+from cutmix_gen.pairing import Members
+from cutmix_gen.records import Pixels, Size, Skip, Source, View
+from cutmix_gen.saliency import focus
+from cutmix_gen.source import Part, Scan
+from cutmix_gen.storage import is_local
+
+_CLASSES, _CLASSES_IN_STORE = 64, 8
+"""Class folders that are looked into at most; a store names all images of one, however many there are."""
+_IMAGES = 500
+"""Images of a class that are listed at most."""
+
+
+def look_into(config: GenerateConfig) -> Scan:
+    """List some of the sources: a look at all of them may take minutes."""
+    rng = np.random.default_rng(np.random.SeedSequence(config.seed, spawn_key=(0, 4)))
+    named = tuple(sorted({name for quota in config.quotas() for name in (quota.base, quota.donor)}))
+    classes = _CLASSES if is_local(config.source) else _CLASSES_IN_STORE
+    images = max(2, _IMAGES * classes // max(classes, len(named)))
+    return scan_source(config.source, Part(rng, classes, images, named))
+
+
+@dataclass(frozen=True, slots=True)
+class Sketch:
+    """A mixed sample, and what it was mixed of."""
+
+    images: list[LoadedImage]
+    """Base first."""
+    draw: Draw
+    pixels: Pixels
+    """As they are after they were encoded."""
+
+    @property
+    def labels(self) -> list[int]:
+        """Class of each source."""
+        return [image.source.label for image in self.images]
+
+    @property
+    def owners(self) -> Owners | None:
+        """Who shows where, for an outline."""
+        return owner_map(self.draw.mask, [view.place for view in self.draw.views])
+
+
+class Sketcher:
+    """Loads sources and mixes them, by the configuration of a run.
+
+    Parameters
+    ----------
+    config : GenerateConfig
+        Resolved.
+    classes : sequence of str
+    """
+
+    def __init__(self, config: GenerateConfig, classes: Sequence[str]) -> None:
+        self._config = config
+        self._classes = classes
+        self._images = Images(config)
+        self._codec = make_codec(config.codec)
+
+    def load(self, sources: Sequence[Source]) -> list[LoadedImage]:
+        """Read and decode sources, several at a time."""
+        with ThreadPoolExecutor(usable_cores()) as pool:
+            return list(pool.map(self._images.load, sources))
+
+    def mix(self, images: Sequence[LoadedImage], members: Members, copy: int = 1) -> Iterator[Sketch | Skip]:
+        """Mix a sample of each base, or say why there can be none.
+
+        Parameters
+        ----------
+        images : sequence of LoadedImage
+            The bases first.
+        members : Members
+            The same images, as pairing sees them.
+        copy : int
+            Another one gives other samples.
+        """
+
+        def focus_of(place: int, view: View, frame: Size) -> tuple[float, float]:
+            return focus(self._images.show(images[place], view, frame))
+
+        draws = draw_copy(self._config, DrawKey(1, copy, 0, 0), [image.size for image in images], members, focus_of)
+        for base, draw in zip(images, draws, strict=False):
+            if isinstance(draw, str):
+                yield Skip(base.source.path, base.reason or draw, unreadable=bool(base.reason))
+            else:
+                mixed = [base, *(images[donor] for donor in draw.donors)]
+                yield Sketch(mixed, draw, self._encoded(self._images.mix(mixed, draw.views, draw.mask)))
+
+    def _encoded(self, pixels: Pixels) -> Pixels:
+        """Return pixels as a reader of the set would see them."""
+        if self._config.image_format == "png":
+            return pixels
+        return self._codec.decode(self._images.encode(pixels), self._config.mode, lambda _: 1).pixels
+
+    def tile(self, sketch: Sketch, cell: int) -> Tile:
+        """Return a sample as it is shown."""
+        sources = Sources(sketch.labels, sketch.draw.owned.weights, sketch.owners)
+        return make_tile(sketch.pixels, sources, self._classes, cell)
+
+    def explained(self, sketch: Sketch, cell: int) -> list[Tile]:
+        """Return base, donors and sample side by side; what is taken of a donor is outlined in it."""
+        mask, weights = sketch.draw.mask, sketch.draw.owned.weights
+        tiles = []
+        for number, (image, view) in enumerate(zip(sketch.images, sketch.draw.views, strict=True)):
+            shown = self._images.show(image, view, mask.donor_size if number else mask.size)
+            owners = taken_from(mask, number) if number else None
+            label = image.source.label
+            # The outline has the colour of the donor's class: it stands for the second of two sources.
+            tile = make_tile(shown, Sources([label, label], [weights[number], 0.0], owners), self._classes, cell)
+            tiles.append(replace(tile, title="donor" if number else "base", note=image.source.path))
+        return [*tiles, replace(self.tile(sketch, cell), title="mixed", note=sketch.draw.strategy.name)]
+
+
+def taken_from(mask: Mask, source: int) -> Owners | None:
+    """Return which pixels of a donor show in the mixed image: 1 for those; None where all or a blend of them do.
+
+    Images whose pixels are their own numbers are mixed like any others.
+    """
+    if isinstance(mask, SoftMask):
+        return None
+    size = mask.donor_size
+    numbers = np.arange(size.area, dtype=np.int64).reshape(size.height, size.width)
+    nobody = np.full((mask.size.height, mask.size.width), -1, np.int64)
+    donors = [numbers if each == source else np.full_like(numbers, -1) for each in range(1, mask.sources)]
+    shown = mask.mix(nobody, donors)
+    taken = np.zeros(size.area, np.uint8)
+    taken[shown[shown >= 0]] = 1
+    return taken.reshape(size.height, size.width) if taken.min() < taken.max() else None
