@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -9,6 +10,7 @@ from contextlib import contextmanager
 import matplotlib as mpl
 import numpy as np
 from matplotlib.axes import Axes
+from matplotlib.axis import Axis
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, MaxNLocator
 
@@ -16,7 +18,7 @@ from cutmix_gen.describe import ClassWeight
 from cutmix_gen.records import Size
 from cutmix_gen.report.law import Expected
 from cutmix_gen.report.names import shown, width_in_ems
-from cutmix_gen.report.svg import FAINT, INK, MAIN, SECOND, SETTINGS, inline_svg
+from cutmix_gen.report.svg import FAINT, INK, MAIN, SECOND, SETTINGS, TEXT_SIZE, inline_svg
 
 _WIDTH = 5.6
 """Inches of 72 units: as wide as a telephone's screen, so that text is as large there as it says."""
@@ -25,13 +27,14 @@ _NAME = 18
 
 
 def lam_plot(histogram: Sequence[int], expected: Expected) -> str:
-    """Draw the lam histogram as bars, and the law that it should follow as a line with what chance allows."""
+    """Draw the lam histogram as bars, and the law that it should follow as a line, with what chance allows."""
     edges = np.linspace(0.0, 1.0, len(histogram) + 1)
     counts, margins = np.array(expected.counts), np.array(expected.margins)
     with _plot(2.9) as (figure, axes):
         axes.bar(edges[:-1], histogram, np.diff(edges), align="edge", color=MAIN, alpha=0.55, linewidth=0, label="set")
-        axes.stairs(counts + margins, edges, baseline=np.maximum(counts - margins, 0), fill=True, color=INK, alpha=0.18)
-        axes.stairs(counts, edges, color=INK, linewidth=1.4, label="law")
+        axes.stairs(counts, edges, color=INK, linewidth=1.2, label="law")
+        middles, below = (edges[:-1] + edges[1:]) / 2, np.minimum(margins, counts)
+        axes.errorbar(middles, counts, (below, margins), fmt="none", ecolor=INK, elinewidth=1.0, capsize=2.0)
         axes.set_xlim(0, 1)
         axes.set_xlabel("lam, the share of the base")
         axes.set_ylabel("mixed samples")
@@ -54,7 +57,7 @@ def mass_plot(weights: Sequence[ClassWeight]) -> str:
         axes.set_xlabel("sum of label shares")
         _count_axis(axes.xaxis)
         _legend(axes)
-        left = (max(map(width_in_ems, names)) * SETTINGS_SIZE + 14) / (72 * _WIDTH)
+        left = (max(map(width_in_ems, names)) * TEXT_SIZE + 14) / (72 * _WIDTH)
         figure.subplots_adjust(left=min(left, 0.5))
         return inline_svg(figure, "mass", f"Bars of the label mass of {len(names)} classes, originals and mixed.")
 
@@ -84,7 +87,6 @@ def size_plot(sizes: Sequence[Size]) -> str:
         axes.scatter(distinct[:, 0], distinct[:, 1], area, color=MAIN, alpha=0.55, linewidth=0)
         axes.set_xlim(0, distinct[:, 0].max() * 1.12)
         axes.set_ylim(0, distinct[:, 1].max() * 1.12)
-        axes.set_aspect("equal", adjustable="datalim")
         axes.set_xlabel("width in pixels")
         axes.set_ylabel("height in pixels")
         _count_axis(axes.xaxis)
@@ -92,13 +94,13 @@ def size_plot(sizes: Sequence[Size]) -> str:
         return inline_svg(figure, "sizes", f"Widths and heights of {len(sizes):,} images, {len(distinct):,} sizes.")
 
 
-SETTINGS_SIZE = 11.0
 _KINDS = {"original": "originals", "synthetic": "mixed"}
 
 
 @contextmanager
 def _plot(height: float) -> Iterator[tuple[Figure, Axes]]:
     """Give an empty plot in the page's colours."""
+    logging.getLogger("matplotlib").setLevel(logging.WARNING)  # how it looks for fonts fills screens
     with mpl.rc_context(SETTINGS), warnings.catch_warnings():
         # The page's reader has the fonts; the one here only serves to guess how wide a text is.
         warnings.filterwarnings("ignore", r"Glyph \d+ .* missing from font")
@@ -109,13 +111,13 @@ def _plot(height: float) -> Iterator[tuple[Figure, Axes]]:
         axes.spines[["top", "right"]].set_visible(False)
         for spine in axes.spines.values():
             spine.set_color(FAINT)
-        axes.tick_params(colors=INK, length=0)
+        axes.tick_params(colors=INK, length=0, pad=5)
         axes.xaxis.label.set_color(INK)
         axes.yaxis.label.set_color(INK)
         yield figure, axes
 
 
-def _count_axis(axis: "mpl.axis.Axis") -> None:
+def _count_axis(axis: Axis) -> None:
     axis.set_major_locator(MaxNLocator(5, integer=True))
     axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.0f}"))
 

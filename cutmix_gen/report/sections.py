@@ -21,8 +21,8 @@ from cutmix_gen.saliency import focus
 
 _CLASSES, _TILES = 12, 4
 """Classes of which samples are shown, and samples of each."""
-_STRATEGY_TILES = 12
-"""Samples of a set's only strategy; several share them."""
+_STRATEGY_TILES = 8
+"""Samples of a strategy where there are at most two."""
 _TAKES_PART = 0.2
 """Share from which on a class is seen in a sample."""
 _MASSES, _PAIRS, _SIZES, _SKIPS, _QUOTAS = 50, 20, 8, 50, 100
@@ -49,12 +49,13 @@ class Block:
 
 def class_blocks(facts: Facts) -> list[Block]:
     """Return a few samples of each of the largest classes: an original first, then mixed ones it has a part in."""
-    blocks = []
+    blocks, seen = [], set[str]()
     for label in _largest(facts, _CLASSES):
         originals = [row for row in facts.originals.rows if row.label == label][:1]
-        mixed = [row for row in facts.mixed.rows if _share(row, label) >= _TAKES_PART]
+        mixed = [row for row in facts.mixed.rows if row.key not in seen and _share(row, label) >= _TAKES_PART]
         weight = facts.description.class_weight[label]
         rows = (originals + mixed)[:_TILES]
+        seen.update(row.key for row in rows)
         blocks.append(Block(shown(weight.name), colour(label), "", "", weight.synthetic, rows))
     return blocks
 
@@ -62,7 +63,7 @@ def class_blocks(facts: Facts) -> list[Block]:
 def strategy_blocks(facts: Facts) -> list[Block]:
     """Return a few samples of each strategy, the most used first."""
     counts = sum((run.strategies for run in facts.runs), Counter[str]())
-    tiles = max(_STRATEGY_TILES // max(len(counts), 1), _TILES)
+    tiles = _STRATEGY_TILES if len(counts) <= 2 else _TILES
     blocks = []
     for name, count in counts.most_common():
         rows = [row for row in facts.mixed.rows if row.strategy == name][:tiles]

@@ -14,7 +14,9 @@ INK, FAINT, MAIN, SECOND = "#0a0b01", "#0a0b02", "#0a0b03", "#0a0b04"
 _VARIABLES = {INK: "var(--ink)", FAINT: "var(--line)", MAIN: "var(--main)", SECOND: "var(--second)"}
 """Colours that stand for those of the page, which are others by day than by night."""
 
-SETTINGS = {"svg.fonttype": "none", "svg.hashsalt": "cutmix-gen", "font.size": 11.0, "font.family": "sans-serif"}
+TEXT_SIZE = 11.0
+"""In units of which a plot's width has 400."""
+SETTINGS = {"svg.fonttype": "none", "svg.hashsalt": "cutmix-gen", "font.size": TEXT_SIZE, "font.family": "sans-serif"}
 """For `matplotlib.rc_context`: text stays text, and the same plot is the same file."""
 
 _REFERENCE = re.compile(r"(?:^|url\()#([\w-]+)")

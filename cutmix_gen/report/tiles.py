@@ -18,6 +18,8 @@ from cutmix_gen.report.names import colour, shown
 
 _SIDE = 160
 """Pixels of a picture's longer side; smaller images are shown larger, pixel for pixel."""
+_NAME = 32
+"""Characters of a class's name in a caption."""
 _QUALITIES = (85, 70, 50, 30, 10)
 _BUDGET = 1_500_000
 """Bytes of all pictures together; the quality goes down until they fit."""
@@ -34,7 +36,9 @@ class Share:
     @property
     def text(self) -> str:
         """The share for people."""
-        return f"{self.percent:.0f} %" if 1 <= self.percent <= 99 or self.percent == 100 else f"{self.percent:.1f} %"
+        if self.percent == 100 or 1 <= self.percent <= 99:
+            return f"{self.percent:.0f} %"
+        return f"{min(max(self.percent, 0.1), 99.9):.1f} %"
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,7 +98,7 @@ def _tile(row: Row, picture: Image.Image, file: bytes, classes: Sequence[str]) -
 
 def _shares(row: Row, classes: Sequence[str]) -> list[Share]:
     pairs = zip(row.label_index.tolist(), row.label_weight.tolist(), strict=True)
-    return [Share(shown(classes[label]), colour(label), 100 * weight) for label, weight in pairs if weight > 0]
+    return [Share(shown(classes[label], _NAME), colour(label), 100 * weight) for label, weight in pairs if weight > 0]
 
 
 def _small(row: Row) -> Image.Image:
