@@ -315,7 +315,11 @@ class GenerateConfig:
             if isinstance(value, bool):
                 words.append(_flag(name) if value else f"--no-{name}")
             else:
-                words += [word for each in (value if isinstance(value, list) else [value]) for word in (_flag(name), str(each))]
+                words += [
+                    word
+                    for each in (value if isinstance(value, list) else [value])
+                    for word in (_flag(name), str(each))
+                ]
         return words
 
     @property

@@ -23,7 +23,9 @@ from cutmix_gen.words import size_text
     show_default=True,
     help="The page; one that is there is replaced.",
 )
-@click.option("--seed", type=click.IntRange(0), default=0, metavar="INT", show_default=True, help="Of the choice of samples.")
+@click.option(
+    "--seed", type=click.IntRange(0), default=0, metavar="INT", show_default=True, help="Of the choice of samples."
+)
 def command(output: Place, file: Path, seed: int) -> None:
     """Write one HTML page that shows what is in a set and how it was made.
 

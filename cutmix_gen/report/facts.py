@@ -71,9 +71,7 @@ def _runs(output: Place, runs: list[RunInfo]) -> list[RunFacts]:
         if record.kind == "cutmix":
             strategies[record.run].update(record.strategies)
         unreadable[record.run].update(skip.path for skip in record.skipped if skip.unreadable)
-    return [
-        RunFacts(run, _config(run, output), strategies[run.number], len(unreadable[run.number])) for run in runs
-    ]
+    return [RunFacts(run, _config(run, output), strategies[run.number], len(unreadable[run.number])) for run in runs]
 
 
 def _config(run: RunInfo, output: Place) -> GenerateConfig:

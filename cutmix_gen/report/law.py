@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -116,11 +116,11 @@ class _Simulation:
 
     def __init__(self, source: Source, strategy: Strategy) -> None:
         config = source.config
-        if config.make_fit().is_random:  # it fills the frame whatever it draws, as the default does
-            plain = {item: GenerateConfig.__dataclass_fields__[item].default for item in ("fit", "scale", "aspect")}
-            config = replace(config, **plain)
+        # What decides where an image lies in its frame; a random fit fills it whatever it draws.
+        fit = "center-crop" if config.make_fit().is_random else config.fit
+        plain = GenerateConfig(source=config.source, output=config.output, size=config.size, fit=fit)
         self._strategy = strategy
-        self._framing = Framing(config)
+        self._framing = Framing(plain)
         self._bounds = config.lam_bounds
         self._focuses = source.focuses
         self._sizes = [_limited(size, self._side(config.fit)) for size in source.sizes]

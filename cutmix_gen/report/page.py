@@ -41,7 +41,7 @@ def page(output: Place, seed: int = 0) -> str:
         lam=lam,
         lam_plot=Markup(lam_plot(facts.description.lam_histogram, lam.expected)) if lam else "",
         masses=masses,
-        mass_plots=_mass_plots(facts, masses),
+        mass_plot=Markup(_mass_plot(facts)),
         pairs=sections.pairs(facts),
         sizes=sizes,
         size_plot=Markup(size_plot(sizes.all)) if len(sizes.common) > 1 else "",
@@ -63,9 +63,7 @@ def _environment() -> Environment:
     return environment
 
 
-def _mass_plots(facts: Facts, masses: sections.Masses) -> list[Markup]:
-    """Draw all classes by name where there are few, else the largest ones, and all without names."""
+def _mass_plot(facts: Facts) -> str:
+    """Draw all classes by name where there are few, else without names."""
     weights = facts.description.class_weight
-    if len(weights) <= _NAMED_MASSES:
-        return [Markup(mass_plot(weights))]
-    return [Markup(spread_plot(weights))]
+    return mass_plot(weights) if len(weights) <= _NAMED_MASSES else spread_plot(weights)

@@ -153,7 +153,7 @@ def pairs(facts: Facts) -> Pairs:
         found.update((base, donor) for donor, weight in zip(donors, row.label_weight[1:], strict=True) if weight > 0)
     counts = [[found[base, donor] for donor in labels] for base in labels]
     names = [shown(facts.description.classes[label], 30) for label in labels]
-    return Pairs(names, counts, max(max(map(max, counts)), 1), facts.description.num_classes - len(labels))
+    return Pairs(names, counts, max(*map(max, counts), 1), facts.description.num_classes - len(labels))
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from io import BytesIO
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from xml.etree import ElementTree as ET
 
 if TYPE_CHECKING:
@@ -16,7 +16,12 @@ _VARIABLES = {INK: "var(--ink)", FAINT: "var(--line)", MAIN: "var(--main)", SECO
 
 TEXT_SIZE = 11.0
 """In units of which a plot's width has 400."""
-SETTINGS = {"svg.fonttype": "none", "svg.hashsalt": "cutmix-gen", "font.size": TEXT_SIZE, "font.family": "sans-serif"}
+SETTINGS: dict[Any, Any] = {
+    "svg.fonttype": "none",
+    "svg.hashsalt": "cutmix-gen",
+    "font.size": TEXT_SIZE,
+    "font.family": "sans-serif",
+}
 """For `matplotlib.rc_context`: text stays text, and the same plot is the same file."""
 
 _REFERENCE = re.compile(r"(?:^|url\()#([\w-]+)")
@@ -37,7 +42,7 @@ def inline_svg(figure: Figure, name: str, alt: str) -> str:
     """
     buffer = BytesIO()
     figure.savefig(buffer, format="svg", transparent=True, metadata={"Date": None})
-    root = ET.fromstring(buffer.getvalue())  # noqa: S314
+    root = ET.fromstring(buffer.getvalue())
     _remove(root, {"metadata", "style"})
     _rename(root, name)
     _colour(root)
@@ -58,7 +63,9 @@ def _remove(root: ET.Element, names: set[str]) -> None:
 
 def _rename(root: ET.Element, name: str) -> None:
     """Put the plot's name before the ids that something refers to, and take the others away."""
-    used = {found for element in root.iter() for value in element.attrib.values() for found in _REFERENCE.findall(value)}
+    used = {
+        found for element in root.iter() for value in element.attrib.values() for found in _REFERENCE.findall(value)
+    }
     for element in root.iter():
         for key, value in list(element.attrib.items()):
             if key != "id":

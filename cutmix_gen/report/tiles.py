@@ -62,7 +62,9 @@ class Tile:
     def alt(self) -> str:
         """What the picture is, in words."""
         parts = ", ".join(f"{share.text} {share.name}" for share in self.shares)
-        return f"Original: {self.shares[0].name}" if self.strategy == "original" else f"Mixed by {self.strategy}: {parts}"
+        return (
+            f"Original: {self.shares[0].name}" if self.strategy == "original" else f"Mixed by {self.strategy}: {parts}"
+        )
 
 
 def make_tiles(rows: Sequence[Row], classes: Sequence[str]) -> dict[str, Tile]:
