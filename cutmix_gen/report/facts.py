@@ -81,9 +81,3 @@ def _config(run: RunInfo, output: Place) -> GenerateConfig:
 def size_of(row: Row) -> Size:
     """Return the size of a sample."""
     return parse_recipe(row.recipe).size
-
-
-def source_size_of(row: Row) -> Size:
-    """Return the size of the part of the base's source image that a sample shows."""
-    crop = parse_recipe(row.recipe).views[0].crop
-    return Size(crop.width, crop.height)

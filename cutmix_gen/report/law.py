@@ -43,7 +43,7 @@ class Source:
     sizes: Sequence[Size]
     """Of source images."""
     focuses: Sequence[tuple[float, float]]
-    """Where images draw the eye, for strategies that follow it; x, y in (0, 1)."""
+    """Where donors draw the eye, for strategies that follow it; x, y in (0, 1)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +72,7 @@ def expected_histogram(sources: Sequence[Source], seed: int) -> Expected:
     Parameters
     ----------
     sources : sequence of Source
-        One for each run.
+        One for each way in which samples were made.
     seed : int
     """
     total = sum(source.strategies.total() for source in sources)

@@ -6,18 +6,16 @@ import shlex
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
-from io import BytesIO
 
 import numpy as np
-from PIL import Image
 
 from cutmix_gen.describe import ClassWeight
 from cutmix_gen.masks import STRATEGIES
+from cutmix_gen.recipe import parse_recipe
 from cutmix_gen.records import LAM_BINS, Row, Size, Skip
-from cutmix_gen.report.facts import Facts, RunFacts, size_of, source_size_of
+from cutmix_gen.report.facts import Facts, RunFacts, size_of
 from cutmix_gen.report.law import Expected, Source, expected_histogram
 from cutmix_gen.report.names import colour, shown
-from cutmix_gen.saliency import focus
 
 _CLASSES, _TILES = 12, 4
 """Classes of which samples are shown, and samples of each."""
@@ -27,8 +25,10 @@ _TAKES_PART = 0.2
 """Share from which on a class is seen in a sample."""
 _MASSES, _PAIRS, _SIZES, _SKIPS, _QUOTAS = 50, 20, 8, 50, 100
 """Lines of a table at most."""
-_FOCUSES = 64
-"""Images whose most salient place is looked up."""
+_RUNS = 20
+"""Runs that are told of at most."""
+_LAW = ("strategy", "mix_option", "alpha", "lam_range", "size", "fit")
+"""Settings that decide about the law of lam."""
 _PATH = 160
 """Characters of a path or a reason at most."""
 
@@ -98,22 +98,33 @@ def lam(facts: Facts, seed: int) -> Lam | None:
     histogram = facts.description.lam_histogram
     if not sum(histogram):
         return None
-    expected = expected_histogram([_law_source(facts, run) for run in facts.runs if run.strategies], seed)
+    expected = expected_histogram(_law_sources(facts), seed)
     edges = np.linspace(0, 1, LAM_BINS + 1).tolist()
     bins = list(zip(edges, edges[1:], histogram, expected.counts, expected.margins, strict=False))
     return Lam(bins, expected, len(expected.outside(histogram)))
 
 
-def _law_source(facts: Facts, run: RunFacts) -> Source:
-    rows = [row for row in facts.mixed.rows if row.key.startswith(f"{run.info.number:04d}-")] or facts.mixed.rows
-    follows = any(STRATEGIES[name].follows_saliency for name in run.strategies)
-    focuses = [_focus(row) for row in facts.originals.rows[:_FOCUSES]] if follows else []
-    return Source(run.config, run.strategies, [source_size_of(row) for row in rows], focuses)
+def _law_sources(facts: Facts) -> list[Source]:
+    """Return what the mixed samples were made with, runs that have one law together."""
+    groups: dict[tuple[object, ...], list[RunFacts]] = {}
+    for run in facts.runs:
+        if run.strategies:
+            groups.setdefault(tuple(getattr(run.config, name) for name in _LAW), []).append(run)
+    return [_law_source(facts, runs) for runs in groups.values()]
 
 
-def _focus(row: Row) -> tuple[float, float]:
-    with Image.open(BytesIO(row.image)) as image:
-        return focus(np.asarray(image))
+def _law_source(facts: Facts, runs: list[RunFacts]) -> Source:
+    numbers = {run.info.number for run in runs}
+    recipes = [parse_recipe(row.recipe) for row in facts.mixed.rows]
+    recipes = [recipe for recipe in recipes if recipe.run in numbers] or recipes
+    crops = [recipe.views[0].crop for recipe in recipes]
+    followed = [recipe.params for recipe in recipes if STRATEGIES[recipe.strategy].follows_saliency]
+    return Source(
+        config=runs[0].config,
+        strategies=sum((run.strategies for run in runs), Counter[str]()),
+        sizes=[Size(crop.width, crop.height) for crop in crops],
+        focuses=[(params["x"], params["y"]) for params in followed],
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -192,8 +203,8 @@ class RunView:
 
 
 def run_views(facts: Facts) -> list[RunView]:
-    """Return how each run was made."""
-    return [_run_view(run, facts) for run in facts.runs]
+    """Return how each of the first runs was made."""
+    return [_run_view(run, facts) for run in facts.runs[:_RUNS]]
 
 
 def _run_view(run: RunFacts, facts: Facts) -> RunView:

@@ -14,7 +14,7 @@ from PIL import Image
 from cutmix_gen import GenerateConfig, generate
 from cutmix_gen.cli import main
 from cutmix_gen.masks import STRATEGIES
-from cutmix_gen.report import law, write_report
+from cutmix_gen.report import law, sections, write_report
 from cutmix_gen.report.page import page
 from cutmix_gen.shards import SHARD_FORMATS
 from tests.report.hostile import NAMES, hostile_folder
@@ -189,6 +189,29 @@ def test_each_run_is_told_with_its_pairs(tmp_path):
     commands = [text for text in found.texts_in("code") if text.startswith("cutmix-gen generate")]
     assert [("--append" in text, "--pairs pairs.csv" in text) for text in commands] == [(False, False), (True, True)]
     assert "class-0,class-2,9" in "".join(found.texts_in("code"))
+
+
+def test_runs_of_other_laws_have_their_part_in_the_law(tmp_path):
+    output = make(tmp_path, copies=4, lam_range="0.2,0.3", strategy=("mixup",))
+    again = {"source": tmp_path / "images", "output": output, "append": True, "backend": "serial"}
+    generate(GenerateConfig(originals=False, copies=4, lam_range="0.8,0.9", strategy=("saliencymix",), **again))
+    for seed in (1, 2):
+        generate(
+            GenerateConfig(originals=False, copies=4, lam_range="0.2,0.3", strategy=("mixup",), seed=seed, **again)
+        )
+    found = Page(page(output))
+    assert "every bar is as high as it should be" in found.text
+    assert "400 samples anew" in found.text
+    assert found.texts_in("h3")[-4:] == ["Run 1", "Run 2", "Run 3", "Run 4"]
+
+
+def test_of_many_runs_the_first_are_told(tmp_path, monkeypatch):
+    monkeypatch.setattr(sections, "_RUNS", 1)
+    output = make(tmp_path)
+    generate(GenerateConfig(source=tmp_path / "images", output=output, append=True, seed=1, backend="serial"))
+    found = Page(page(output))
+    assert "Run 2" not in found.texts_in("h3")
+    assert "1 more runs are left out" in found.text
 
 
 def test_pairs_of_classes_are_counted(tmp_path):
