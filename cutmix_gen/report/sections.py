@@ -20,7 +20,7 @@ from cutmix_gen.report.names import colour, shown
 _CLASSES, _TILES = 12, 4
 """Classes of which samples are shown, and samples of each."""
 _STRATEGY_TILES = 8
-"""Samples of a strategy where there are at most two."""
+"""Samples of a set's only strategy."""
 _TAKES_PART = 0.2
 """Share from which on a class is seen in a sample."""
 _MASSES, _PAIRS, _SIZES, _SKIPS, _QUOTAS = 50, 20, 8, 50, 100
@@ -63,7 +63,7 @@ def class_blocks(facts: Facts) -> list[Block]:
 def strategy_blocks(facts: Facts) -> list[Block]:
     """Return a few samples of each strategy, the most used first."""
     counts = sum((run.strategies for run in facts.runs), Counter[str]())
-    tiles = _STRATEGY_TILES if len(counts) <= 2 else _TILES
+    tiles = _STRATEGY_TILES if len(counts) == 1 else _TILES
     blocks = []
     for name, count in counts.most_common():
         rows = [row for row in facts.mixed.rows if row.strategy == name][:tiles]
