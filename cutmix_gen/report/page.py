@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
@@ -31,7 +33,7 @@ def page(output: Place, seed: int = 0) -> str:
     lam, masses, sizes = sections.lam(facts, seed), sections.masses(facts), sections.sizes(facts)
     template = _environment().get_template("page.html")
     return template.render(
-        name=shown(facts.output.name),
+        name=shown(_name_of(output)),
         version=__version__,
         facts=facts,
         about=facts.description,
@@ -48,6 +50,11 @@ def page(output: Place, seed: int = 0) -> str:
         runs=sections.run_views(facts),
         skips=sections.skips(facts),
     )
+
+
+def _name_of(output: Place) -> str:
+    whole = output.resolve() if isinstance(output, Path) else output
+    return whole.name or str(output)
 
 
 def _environment() -> Environment:

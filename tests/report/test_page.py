@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import shlex
 import sys
+import tomllib
 from collections import Counter
 from html.parser import HTMLParser
 from pathlib import Path
@@ -11,6 +12,7 @@ import pytest
 from click.testing import CliRunner
 from PIL import Image
 
+import cutmix_gen
 from cutmix_gen import GenerateConfig, generate
 from cutmix_gen.cli import main
 from cutmix_gen.masks import STRATEGIES
@@ -272,6 +274,20 @@ def test_without_the_extra_it_says_what_to_install(tmp_path, monkeypatch, missin
     assert result.exit_code == 2
     assert 'pip install "cutmix-gen[report]"' in result.output
     assert not (tmp_path / "page.html").exists()
+
+
+def test_the_page_has_the_name_of_the_set_from_within_too(tmp_path, monkeypatch):
+    monkeypatch.chdir(make(tmp_path))
+    assert "out: a CutMix training set" in Page(page(Path())).text
+
+
+def test_all_that_a_page_is_made_of_is_packaged():
+    root = Path(cutmix_gen.__file__).parent
+    settings = tomllib.loads((root.parent / "pyproject.toml").read_text())
+    patterns = settings["tool"]["setuptools"]["package-data"]["cutmix_gen"]
+    packaged = {path for pattern in patterns for path in root.glob(pattern)}
+    parts = {path for path in root.rglob("*") if path.is_file() and path.suffix not in (".py", ".pyc")}
+    assert root / "report" / "page.html" in parts <= packaged
 
 
 def test_what_is_no_set_has_no_page(tmp_path):
