@@ -153,6 +153,14 @@ class Pairs:
     most: int
     hidden: int
     """Classes that are left out."""
+    alike: int
+    """Pairs of one class, of all classes."""
+    total: int
+
+    @property
+    def are_many(self) -> bool:
+        """Whether there are enough of them to look at: one a row at least."""
+        return sum(map(sum, self.counts)) >= len(self.names)
 
 
 def pairs(facts: Facts) -> Pairs:
@@ -164,7 +172,14 @@ def pairs(facts: Facts) -> Pairs:
         found.update((base, donor) for donor, weight in zip(donors, row.label_weight[1:], strict=True) if weight > 0)
     counts = [[found[base, donor] for donor in labels] for base in labels]
     names = [shown(facts.description.classes[label], 30) for label in labels]
-    return Pairs(names, counts, max(*map(max, counts), 1), facts.description.num_classes - len(labels))
+    return Pairs(
+        names=names,
+        counts=counts,
+        most=max(*map(max, counts), 1),
+        hidden=facts.description.num_classes - len(labels),
+        alike=sum(count for (base, donor), count in found.items() if base == donor),
+        total=found.total(),
+    )
 
 
 @dataclass(frozen=True, slots=True)

@@ -219,6 +219,7 @@ def test_of_many_runs_the_first_are_told(tmp_path, monkeypatch):
 def test_pairs_of_classes_are_counted(tmp_path):
     output = make(tmp_path, pairs=("class-0,class-2,9", "class-1,class-0,4"))
     found = Page(page(output))
+    assert "13 pairs of a base and a donor, 0 of them of one class." in found.text
     cells = [int(text) for tag, text in found.texts if tag == "td" and text.isdecimal()]
     assert any(cells[place : place + 9] == [0, 0, 9, 4, 0, 0, 0, 0, 0] for place in range(len(cells)))
 
@@ -228,7 +229,14 @@ def test_of_many_classes_some_are_shown_and_the_page_says_so(tmp_path):
     found = Page(page(make(tmp_path, folder)))
     assert "The 12 largest of 60 classes." in found.text
     assert "the 50 largest; 10 more are left out" in found.text
-    assert "The 20 largest classes; 40 more are left out." in found.text
+    assert "The 20 largest classes; 40 more are left out." in Page(page(make(tmp_path / "more", folder, copies=9))).text
+
+
+def test_few_pairs_of_many_classes_have_no_table_of_zeros(tmp_path):
+    folder = make_folder(tmp_path / "images", per_class=1, classes=60, size=(8, 8))
+    found = Page(page(make(tmp_path, folder)))
+    assert "60 pairs of a base and a donor, 0 of them of one class. They are too few" in found.text
+    assert "matrix" not in [each.get("class") for each in found.all("table")]
 
 
 def test_images_of_several_sizes_are_plotted(tmp_path):
