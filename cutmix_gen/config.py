@@ -308,19 +308,28 @@ class GenerateConfig:
                 raise UsageError(f"{flags} would have no effect: {why}. Leave it out.")
 
     def chosen_options(self) -> str:
-        """Return the settings that decide about the bytes and are not the default, as on the command line."""
+        """Return the settings that decide about the bytes and are not the default, for people."""
+        words = self.chosen_words()
+        if self.pairs:
+            words.append(f"--pairs ({sum(quota.count for quota in self.quotas()):,} samples)")
+        return " ".join(words)
+
+    def chosen_words(self) -> list[str]:
+        """Return the same as words of a command line, `--pairs` left out: the file that it names is no setting."""
         defaults = {item.name: item.default for item in fields(self)}
         words = []
         for name, value in self.identity().items():
-            if getattr(self, name) == defaults[name]:
+            if getattr(self, name) == defaults[name] or name == "pairs":
                 continue
-            if name == "pairs":
-                words.append(f"--pairs ({sum(quota.count for quota in self.quotas()):,} samples)")
-            elif isinstance(value, bool):
+            if isinstance(value, bool):
                 words.append(_flag(name) if value else f"--no-{name}")
             else:
-                words += [f"{_flag(name)} {each}" for each in (value if isinstance(value, list) else [value])]
-        return " ".join(words)
+                words += [
+                    word
+                    for each in (value if isinstance(value, list) else [value])
+                    for word in (_flag(name), str(each))
+                ]
+        return words
 
     @property
     def target(self) -> Size | None:

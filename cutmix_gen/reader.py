@@ -257,6 +257,10 @@ class Dataset:
         """Return the originals alone."""
         return self.copy(0)
 
+    def mixed(self) -> Dataset:
+        """Return the mixed samples of all copies alone."""
+        return self._selection(lambda head: head.kind == "cutmix")
+
     def copy(self, copy: int) -> Dataset:
         """Return the samples of one CutMix copy, from 1; 0 stands for the originals."""
         return self._selection(lambda head: head.copy == copy)

@@ -17,8 +17,8 @@ FLOORS = {
     1: "masks pairing labels geometry mixing ownership recipe saliency permutation quotas tally codecs shards execute",
     2: "config source manifest draws images exports drawing",
     3: "plan archives card croissant sidecars",
-    4: "begin resolution produce reader epochs verify describe cropping gallery grid sketch preview report replay explain "
-    "ledger loaders",
+    4: "begin resolution produce reader epochs verify describe cropping gallery grid sketch preview report replay "
+    "explain ledger loaders",
     5: "make conversion exporting estimate batch words",
     6: "cli __main__ __init__",
 }

@@ -20,7 +20,8 @@ from cutmix_gen.version import __version__
 _STOPPING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 _GOES_ON = " What is committed stays; the same command goes on from there."
 _COMMANDS = (
-    *("generate", "preview", "grid", "info", "verify", "replay", "strategies", "finalize", "convert", "export"),
+    *("generate", "preview", "grid", "info", "report", "verify", "replay", "loader", "strategies"),
+    *("finalize", "convert", "export"),
 )
 """The commands, in the order of the help text; each is `command` in the module of its name."""
 

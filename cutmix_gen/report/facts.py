@@ -1,0 +1,83 @@
+"""What a page is made of: the records of a set, and some samples of it."""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from dataclasses import dataclass
+
+from cutmix_gen.config import GenerateConfig
+from cutmix_gen.describe import Description, describe
+from cutmix_gen.manifest import Manifest, RunInfo
+from cutmix_gen.reader import open_dataset
+from cutmix_gen.recipe import parse_recipe
+from cutmix_gen.records import Row, Size
+from cutmix_gen.report.sampling import Selection, select
+from cutmix_gen.storage import Place, parse_place
+
+
+@dataclass(frozen=True, slots=True)
+class RunFacts:
+    """One run of the set."""
+
+    info: RunInfo
+    config: GenerateConfig
+    strategies: Counter[str]
+    """Mixed samples by strategy."""
+    unreadable: int
+    """Sources that were skipped because they could not be read."""
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """What is known about a set."""
+
+    output: Place
+    description: Description
+    license: str
+    runs: list[RunFacts]
+    originals: Selection
+    mixed: Selection
+
+    @property
+    def rows(self) -> list[Row]:
+        """All samples that were looked at."""
+        return self.originals.rows + self.mixed.rows
+
+
+def gather(output: Place, seed: int) -> Facts:
+    """Read the records of a set, and some of its samples.
+
+    Raises
+    ------
+    SetError
+        If there is no set, or what is read of it is damaged.
+    """
+    description, dataset = describe(output), open_dataset(output)
+    mean_bytes = description.bytes / max(description.samples.total, 1)
+    return Facts(
+        output=output,
+        description=description,
+        license=Manifest(output).read_license(),
+        runs=_runs(output, description.runs),
+        originals=select(dataset.originals(), mean_bytes, seed),
+        mixed=select(dataset.mixed(), mean_bytes, seed),
+    )
+
+
+def _runs(output: Place, runs: list[RunInfo]) -> list[RunFacts]:
+    strategies: dict[int, Counter[str]] = defaultdict(Counter)
+    unreadable: dict[int, set[str]] = defaultdict(set)
+    for record in Manifest(output).records():
+        if record.kind == "cutmix":
+            strategies[record.run].update(record.strategies)
+        unreadable[record.run].update(skip.path for skip in record.skipped if skip.unreadable)
+    return [RunFacts(run, _config(run, output), strategies[run.number], len(unreadable[run.number])) for run in runs]
+
+
+def _config(run: RunInfo, output: Place) -> GenerateConfig:
+    return GenerateConfig(source=parse_place(run.source), output=output, **run.config)
+
+
+def size_of(row: Row) -> Size:
+    """Return the size of a sample."""
+    return parse_recipe(row.recipe).size
