@@ -14,7 +14,7 @@ import click
 from cutmix_gen.errors import CutMixGenError, InterruptedRunError
 from cutmix_gen.version import __version__
 
-_COMMANDS = ("generate", "info", "verify", "replay", "strategies", "finalize", "convert", "export")
+_COMMANDS = ("generate", "info", "verify", "replay", "strategies", "finalize", "convert", "export", "loader")
 """The commands, in the order of the help text; each is `command` in the module of its name."""
 
 
