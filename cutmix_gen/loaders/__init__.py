@@ -22,7 +22,9 @@ LOADERS = {
     "dali": "nvidia-dali-cuda120 (no GPU), numpy",
     "numpy": "numpy, pillow",
 }
-"""Every framework, and the packages that its script needs beside pyarrow for Parquet; `frameworks/` has its template, or one for each format."""
+"""Every framework, and the packages that its script needs, pyarrow for Parquet aside.
+
+`frameworks/` has its template, or one for each shard format that it reads."""
 
 _FOLDER = Path(__file__).parent
 _PILLOW_MODES = {"RGB": "RGB", "L": "L", "I;16": "F"}
@@ -69,7 +71,7 @@ def _template(framework: str, facts: SetFacts) -> str:
 
 
 def _parts(facts: SetFacts, framework: str) -> dict[str, str]:
-    """Return what templates have in common, by name; the names of values stand for themselves till all is put together."""
+    """Return what templates have in common, by name; values come later, and stand for themselves here."""
     parts = {path.stem: path.read_text() for path in (_FOLDER / "parts").glob("*.txt")}
     kind = f"{facts.format}_{'dense' if facts.is_dense else 'sparse'}"
     parts["label"] = parts.get(f"label_{framework}_{kind}") or parts[f"label_{kind}"]
