@@ -67,7 +67,7 @@ def batches_of(epoch):
 
 
 def shards_of(epoch):
-    """Return the shards of an epoch: DALI reads whole ones, so that the coin of `MIX` is tossed for each of originals."""
+    """Return the shards of an epoch: DALI reads whole ones, so that a coin is tossed for each shard of originals."""
     coin = random.Random(f"{SEED} {epoch} coin")
     return [shard if variant is None or coin.random() >= MIX else variant for shard, variant in tasks(epoch)]
 
