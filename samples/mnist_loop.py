@@ -42,7 +42,9 @@ def mixed(batches: Iterable[Batch], num_classes: int, mix: float, rng: np.random
     """Mix a share of the batches; the labels of all become soft: (N, C) float32."""
     for images, labels in batches:
         if rng.random() < mix:
-            new, soft_labels = cutmix(images.numpy(), labels.numpy(), num_classes, rng=rng, data_format="NCHW")
+            new, soft_labels = cutmix(
+                images.numpy(), labels.numpy(), num_classes=num_classes, rng=rng, data_format="NCHW"
+            )
             yield torch.from_numpy(new), torch.from_numpy(soft_labels)
         else:
             yield images, nn.functional.one_hot(labels, num_classes).float()

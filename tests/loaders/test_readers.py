@@ -106,9 +106,9 @@ def test_duckdb_asks_questions(root):
     files = str(root / "parquet" / "data" / "*.parquet")
     mixed, mass = duckdb.sql(
         f"select count(*) filter (synthetic), sum(list_sum(soft_label)) from read_parquet('{files}')"
-    ).fetchone()
+    ).fetchall()[0]
     assert (mixed, mass) == (60, pytest.approx(120))
-    (image,) = duckdb.sql(f"select image.bytes from read_parquet('{files}') limit 1").fetchone()
+    (image,) = duckdb.sql(f"select image.bytes from read_parquet('{files}') limit 1").fetchall()[0]
     assert Image.open(io.BytesIO(image)).size == (32, 24)
 
 
