@@ -18,8 +18,8 @@ FLOORS = {
     2: "config source manifest draws images exports drawing",
     3: "plan archives card croissant sidecars",
     4: "begin resolution produce reader epochs verify describe cropping gallery grid sketch preview report replay "
-    "explain ledger loaders",
-    5: "make conversion exporting estimate batch words",
+    "explain ledger",
+    5: "make conversion exporting loaders estimate batch words",
     6: "cli __main__ __init__",
 }
 """The rooms of each floor: a module may import from its own floor and from those below, never from above."""

@@ -1,0 +1,35 @@
+"""`cutmix-gen loader`: a script that trains on a set, for a framework."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from cutmix_gen.cli.options import OUT
+from cutmix_gen.loaders import LOADERS
+from cutmix_gen.storage import Place
+
+
+@click.command("loader")
+@OUT
+@click.option("--framework", type=click.Choice(list(LOADERS)), required=True, help="What to train with.")
+@click.option("-o", "--output", "file", metavar="FILE", type=click.Path(path_type=Path), help="Write it to a file.")
+def command(output: Place, framework: str, file: Path | None) -> None:
+    """Print a script that trains on the set in OUT as it stands, without this package.
+
+    It has the set's own paths, classes and sizes, and it reads, decodes, shuffles, batches and changes the images in
+    several workers, in ways that keep the labels true. Take from it what your own training needs.
+
+    \b
+    Example:
+      cutmix-gen loader out --framework torch -o train.py
+    """
+    from cutmix_gen.loaders import snippet  # noqa: PLC0415  each command imports what it needs
+
+    script = snippet(output, framework)
+    if file is None:
+        click.echo(script, nl=False)
+    else:
+        file.write_text(script, encoding="utf-8")
+        click.echo(f"Wrote {file}.")

@@ -1,0 +1,156 @@
+"""Train a small network with webdataset and torch on 400 samples of 10 classes, L.
+
+It needs webdataset, torch, numpy, pillow.
+"""
+
+import hashlib
+import io
+import random
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+import torch
+import webdataset as wds
+from PIL import Image
+from torch import nn
+from webdataset.tariterators import tarfile_samples
+
+ROOT = Path("out-tars")
+SPLIT = "train"  # of: train
+# Of each run, by number: the shards of the originals, those of each CutMix copy of them, and of all other samples.
+SHARDS = {
+    "train": {
+        1: (range(0, 3), [range(3, 6)], range(0, 0)),
+    },
+}
+CLASSES = [
+    "ankle-boot",
+    "bag",
+    "coat",
+    "dress",
+    "pullover",
+    "sandal",
+    "shirt",
+    "sneaker",
+    "t-shirt",
+    "trouser",
+]
+SIZE = (28, 28)  # width and height of all images
+CHANNELS = 1
+MIX = None  # all samples in each epoch; 0.5: each original once, with this probability a CutMix sample in its place
+EPOCHS, BATCH, WORKERS, SEED = 2, 32, 2, 0
+POOL = 1000  # samples held to draw from
+
+
+def batches_of(epoch):
+    """Return the batches of an epoch: (N, C, H, W) images, (N, classes) soft labels."""
+    pipeline = wds.DataPipeline(
+        partial(tasks, epoch),
+        wds.split_by_worker,
+        partial(samples, epoch),
+        wds.shuffle(POOL, initial=POOL),
+        wds.map(prepare),
+    )
+    return wds.WebLoader(pipeline, batch_size=BATCH, num_workers=WORKERS)
+
+
+def samples(epoch, tasks):
+    """Give the samples of shards, some replaced by CutMix samples of the same originals."""
+    for shard, variant in tasks:
+        mixed = {}
+        if variant is not None:
+            variants = tarfile_samples([{"url": variant}])
+            mixed = {each["__key__"].split("-")[2]: each for each in variants if is_mixed(each["__key__"], epoch)}
+        for sample in tarfile_samples([{"url": shard}]):
+            yield mixed.get(sample["__key__"].split("-")[2], sample)
+
+
+def prepare(sample):
+    """Return an image (C, H, W) and its soft label."""
+    rng = np.random.default_rng()
+    pixels = augment(decode(sample["png"]), rng)
+    return torch.from_numpy(pixels).permute(2, 0, 1), torch.from_numpy(soft_label(sample["soft.npy"]))
+
+
+def tasks(epoch):
+    """Return what an epoch reads: shards, each with the one that has CutMix samples for some of its originals."""
+    runs, found = SHARDS[SPLIT].values(), []
+    for originals, copies, others in runs:
+        if MIX is None:
+            found += [(path(shard), None) for part in (originals, *copies, others) for shard in part]
+            continue
+        for block, shard in enumerate(originals):
+            # Copy 1 + epoch mod K; the last copy may not have all blocks.
+            turns = [copies[(epoch + step) % len(copies)] for step in range(len(copies))]
+            variants = [path(copy[block]) for copy in turns if block < len(copy)]
+            found.append((path(shard), variants[0] if variants else None))
+    random.Random(f"{SEED} {epoch}").shuffle(found)
+    return found
+
+
+def path(shard):
+    """Return where a shard lies."""
+    return str(ROOT / "data" / f"{SPLIT}-{shard:06d}.tar")
+
+
+def is_mixed(key, epoch):
+    """Toss the coin of an original and its CutMix samples: it falls the same way in every process."""
+    run, _, position = key.split("-")
+    digest = hashlib.sha256(f"{SEED} {epoch} {run} {position}".encode()).digest()
+    return int.from_bytes(digest[:8], "big") < MIX * 2**64
+
+
+def soft_label(data):
+    """Return the weight of each class, (C,) float32, from a file of NumPy."""
+    return np.load(io.BytesIO(data))
+
+
+def decode(data):
+    """Return an encoded image as (H, W, C) float32 from 0 to 1."""
+    picture = Image.open(io.BytesIO(data)).convert("L").resize(SIZE, Image.Resampling.BILINEAR)
+    return np.asarray(picture, np.float32).reshape(SIZE[1], SIZE[0], CHANNELS) / 255
+
+
+def augment(pixels, rng):
+    """Change an image in ways that keep its label true: a flip, light and contrast, a shift by a few pixels.
+
+    A crop that takes much away would change the shares of the classes: leave it out, or relabel.
+    """
+    if rng.random() < 0.5:  # leave this out where left and right matter, as in digits
+        pixels = pixels[:, ::-1]
+    contrast, light = rng.uniform(0.8, 1.2), rng.uniform(-0.1, 0.1)
+    pixels = np.clip((pixels - 0.5) * contrast + 0.5 + light, 0, 1)
+    height, width = pixels.shape[:2]
+    down, right = height // 16, width // 16
+    padded = np.pad(pixels, ((down, down), (right, right), (0, 0)), "edge")
+    top, left = rng.integers(0, 2 * down + 1), rng.integers(0, 2 * right + 1)
+    return np.ascontiguousarray(padded[top : top + height, left : left + width], np.float32)
+
+
+def network():
+    """Return a small network."""
+    layers = []
+    for inputs, outputs in ((CHANNELS, 16), (16, 32), (32, 64)):
+        layers += [nn.Conv2d(inputs, outputs, 3, padding=1), nn.BatchNorm2d(outputs), nn.ReLU(), nn.AvgPool2d(2, 2, 1)]
+    return nn.Sequential(*layers, nn.AdaptiveAvgPool2d(2), nn.Flatten(), nn.Linear(256, len(CLASSES)))
+
+
+def train(batches_of):
+    """Train on the batches of each epoch."""
+    torch.manual_seed(SEED)
+    model = network()
+    optimizer = torch.optim.Adam(model.parameters(), lr=2e-3)
+    for epoch in range(EPOCHS):
+        count, total = 0, 0.0
+        for images, soft_labels in batches_of(epoch):
+            loss = nn.functional.cross_entropy(model(images), soft_labels)  # takes (N, C) probabilities as they are
+            optimizer.zero_grad()
+            loss.backward()
+            optimizer.step()
+            count, total = count + len(images), total + loss.item() * len(images)
+        print(f"epoch {epoch}: {count} samples, loss {total / count:.3f}")
+
+
+if __name__ == "__main__":
+    train(batches_of)
