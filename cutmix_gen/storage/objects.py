@@ -90,7 +90,7 @@ class _Root:
         if self.scheme == "s3" and "allow_delayed_open" not in query:
             query += f"{'&' if query else '?'}allow_delayed_open=true"  # a small object in one request, not in three
         try:
-            system, base = FileSystem.from_uri(f"{self.scheme}://{self._authority}{query}")
+            system, base = FileSystem.from_uri(f"{self.scheme}://{self._authority}/{query}")
         except Exception as error:
             raise UsageError(
                 f"{self.text} cannot be opened: {self.hide(str(error))}. It takes s3://, gs://, hdfs://, abfs:// or "
