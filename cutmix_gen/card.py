@@ -8,6 +8,7 @@ from pathlib import Path
 
 from cutmix_gen.config import GenerateConfig
 from cutmix_gen.croissant import croissant_text
+from cutmix_gen.ledger import Ledger
 from cutmix_gen.manifest import Manifest, RunInfo, SetInfo
 from cutmix_gen.records import ShardRecord
 from cutmix_gen.storage import parse_place, put_bytes
@@ -16,7 +17,7 @@ from cutmix_gen.version import __version__
 
 def write_card(manifest: Manifest) -> None:
     """Write the card of a set from its records, and the same facts for machines."""
-    info, runs, records = manifest.read_set(), manifest.runs(), list(manifest.records())
+    info, runs, records = manifest.read_set(), manifest.runs(), list(Ledger(manifest).records())
     license_name = manifest.read_license()
     put_bytes(manifest.root / "README.md", card_text(info, runs, records, license_name).encode())
     splits = list(_by_split(runs, records))

@@ -16,7 +16,7 @@ FLOORS = {
     0: "errors records storage version libraries",
     1: "masks pairing labels geometry mixing ownership recipe saliency permutation quotas tally codecs shards execute",
     2: "config source manifest draws images exports",
-    3: "plan archives card croissant sidecars",
+    3: "ledger plan archives card croissant sidecars",
     4: "begin resolution produce reader epochs verify describe cropping gallery grid report replay",
     5: "make conversion exporting estimate batch words",
     6: "cli __main__ __init__",
