@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from threading import Lock
@@ -38,7 +38,7 @@ class Scan:
 
     classes: tuple[str, ...]
     """Names of the first-level folders, sorted."""
-    paths: list[bytes]
+    paths: Sequence[bytes]
     """Relative to the folder, with forward slashes, sorted within each class."""
     labels: npt.NDArray[np.int32]
     """(N,) index into `classes`."""
@@ -267,9 +267,11 @@ def write_index(scanned: Scan, path: Place) -> None:
 
 def fingerprint(scanned: Scan) -> str:
     """Return the SHA-256 over all paths, classes and sizes: whether two folders hold the same sources."""
-    digest = hashlib.sha256(b"\0".join(scanned.paths))
-    digest.update(scanned.labels.tobytes())
-    digest.update(scanned.sizes.tobytes())
+    digest = hashlib.sha256()
+    for start in range(0, len(scanned), _BATCH):
+        digest.update(b"\0" * (start > 0) + b"\0".join(scanned.paths[start : start + _BATCH]))
+    digest.update(np.ascontiguousarray(scanned.labels).data)
+    digest.update(np.ascontiguousarray(scanned.sizes).data)
     return digest.hexdigest()
 
 
