@@ -10,6 +10,7 @@ from pathlib import Path
 from cutmix_gen.config import GenerateConfig
 from cutmix_gen.croissant import croissant_text
 from cutmix_gen.errors import SetError
+from cutmix_gen.ledger import Ledger
 from cutmix_gen.manifest import Manifest, RunInfo, SetInfo
 from cutmix_gen.records import ShardRecord
 from cutmix_gen.storage import parse_place, put_bytes
@@ -24,7 +25,7 @@ def write_card(manifest: Manifest) -> None:
 
 def card_files(manifest: Manifest) -> Iterator[tuple[str, bytes]]:
     """Give name and content of the files that tell people and machines what is in a set."""
-    info, runs, records = manifest.read_set(), manifest.runs(), list(manifest.records())
+    info, runs, records = manifest.read_set(), manifest.runs(), list(Ledger(manifest).records())
     license_name = manifest.read_license()
     yield "README.md", card_text(info, runs, records, license_name).encode()
     splits = list(_by_split(runs, records))

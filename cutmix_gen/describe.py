@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from cutmix_gen.ledger import Ledger
 from cutmix_gen.manifest import Manifest, RunInfo
 from cutmix_gen.records import Skip
 from cutmix_gen.storage import Place
@@ -67,7 +68,7 @@ def describe(output: Place) -> Description:
     manifest = Manifest(output)
     info, runs = manifest.read_set(), manifest.runs()
     tally = Tally(len(info.classes))
-    for record in manifest.records():
+    for record in Ledger(manifest).records():
         tally.add(record)
     masses = zip(info.classes, *(tally.class_weight[kind].tolist() for kind in ("original", "cutmix")), strict=True)
     return Description(

@@ -13,6 +13,7 @@ from cutmix_gen.card import write_card
 from cutmix_gen.config import GenerateConfig
 from cutmix_gen.errors import SetError, TooManyFailuresError
 from cutmix_gen.execute import run_tasks
+from cutmix_gen.ledger import Ledger
 from cutmix_gen.manifest import Manifest
 from cutmix_gen.plan import Run
 from cutmix_gen.produce import produce_in
@@ -70,6 +71,7 @@ def generate(config: GenerateConfig, progress: Progress | None = None) -> Report
 def _made(run: Run, config: GenerateConfig, progress: Progress | None, started: float) -> Report:
     if config.license:
         run.manifest.write_license(config.license)
+    Ledger(run.manifest).compact()
     all_of_it, new = Tally(len(run.set.classes)), Tally(len(run.set.classes))
     done = _committed(run, all_of_it)
     tasks = _remaining(run, done, config)
@@ -134,7 +136,10 @@ def finalize(output: Place, *, license_name: str = "", sidecars: bool = False) -
     manifest.read_set()
     if license_name:
         manifest.write_license(license_name)
-    missing = [shard for shard in manifest.planned_shards() if manifest.record(shard) is None]
+    ledger = Ledger(manifest)
+    ledger.compact()
+    there = {record.shard for record in ledger.valid()}
+    missing = [shard for shard in manifest.planned_shards() if shard not in there]
     if not missing:
         manifest.remove_leftovers()
         write_card(manifest)
@@ -145,11 +150,10 @@ def finalize(output: Place, *, license_name: str = "", sidecars: bool = False) -
 
 def _committed(run: Run, tally: Tally | None = None) -> set[int]:
     """Return the shards of a run that are committed, and add their records to a tally."""
-    shards = set()
-    for shard in run.info.planned_shards:
-        record = run.manifest.record(shard)
-        if record is not None:
-            shards.add(shard)
+    planned, shards = run.info.planned_shards, set()
+    for record in Ledger(run.manifest).valid():
+        if record.shard in planned:
+            shards.add(record.shard)
             if tally is not None:
                 tally.add(record)
     return shards

@@ -250,6 +250,16 @@ class Manifest:
         """Return where the commit record of a shard lies."""
         return self._home / "shards" / f"{shard:06d}.json"
 
+    @property
+    def shards_home(self) -> Place:
+        """The folder of the commit records."""
+        return self._home / "shards"
+
+    @property
+    def ledger_path(self) -> Place:
+        """Where the copy of all commit records lies; see `ledger`."""
+        return self._home / "records.parquet"
+
     def commit(self, record: ShardRecord, index: bytes = b"") -> None:
         """Write the commit record of a shard, with its index if it has one: from now on the shard exists."""
         if record.file.endswith(".tar"):
@@ -380,6 +390,8 @@ class Manifest:
             *runs.glob("*.arrow"),
             *(self.root / name for name in ("README.md", "croissant.json", "shards.json")),
             self._home / "card.json",
+            self.ledger_path,
+            self._home / f"{self.ledger_path.name}.sha256",
             self._home / "dataset.json",
         ):
             with writing(path):

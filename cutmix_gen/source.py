@@ -6,7 +6,7 @@ import hashlib
 import os
 from bisect import bisect_left
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import islice
@@ -42,7 +42,7 @@ class Scan:
 
     classes: tuple[str, ...]
     """Names of the first-level folders, sorted."""
-    paths: list[bytes]
+    paths: Sequence[bytes]
     """Relative to the folder, with forward slashes, sorted within each class."""
     labels: npt.NDArray[np.int32]
     """(N,) index into `classes`."""
@@ -306,9 +306,11 @@ def write_index(scanned: Scan, path: Place) -> str:
 
 def fingerprint(scanned: Scan) -> str:
     """Return the SHA-256 over all paths, classes and sizes: whether two folders hold the same sources."""
-    digest = hashlib.sha256(b"\0".join(scanned.paths))
-    digest.update(scanned.labels.tobytes())
-    digest.update(scanned.sizes.tobytes())
+    digest = hashlib.sha256()
+    for start in range(0, len(scanned), _BATCH):
+        digest.update(b"\0" * (start > 0) + b"\0".join(scanned.paths[start : start + _BATCH]))
+    digest.update(np.ascontiguousarray(scanned.labels).data)
+    digest.update(np.ascontiguousarray(scanned.sizes).data)
     return digest.hexdigest()
 
 

@@ -16,9 +16,9 @@ FLOORS = {
     0: "errors records storage version libraries seals text facts",
     1: "masks pairing labels geometry mixing ownership recipe saliency permutation quotas tally codecs shards execute",
     2: "config source manifest draws images exports drawing",
-    3: "plan archives card croissant sidecars",
+    3: "ledger plan archives card croissant sidecars",
     4: "begin resolution produce reader epochs verify describe cropping gallery grid sketch preview report replay "
-    "explain ledger",
+    "explain",
     5: "make conversion exporting loaders estimate batch words",
     6: "cli __main__ __init__",
 }

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import hashlib
 import os
 import shutil
 from dataclasses import replace
@@ -258,6 +259,14 @@ def test_the_fingerprint_is_that_of_the_content_and_not_of_the_place(tmp_path):
     root = tree(tmp_path / "one", "cat/1.png", "dog/2.png")
     shutil.copytree(root, tmp_path / "two")
     assert fingerprint(scan(root)) == fingerprint(scan(tmp_path / "two"))
+
+
+@pytest.mark.parametrize("batch", [1, 3, 7, 100])
+def test_the_fingerprint_does_not_depend_on_the_pieces_in_which_it_is_taken(monkeypatch, batch):
+    scanned = made_scan(7)
+    whole = hashlib.sha256(b"\0".join(scanned.paths) + scanned.labels.tobytes() + scanned.sizes.tobytes())
+    monkeypatch.setattr(source, "_BATCH", batch)
+    assert fingerprint(scanned) == whole.hexdigest()
 
 
 def test_the_fingerprint_changes_with_a_path_a_size_or_a_class():

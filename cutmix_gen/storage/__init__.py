@@ -11,7 +11,7 @@ import os
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TypeVar
+from typing import NamedTuple, TypeVar
 
 from cutmix_gen.errors import StorageError
 from cutmix_gen.storage.local import AtomicFile, alone, held, one_at_a_time, remove_local_leftovers, writing
@@ -22,6 +22,7 @@ from cutmix_gen.storage.sources import check_below, open_source, read_file, sour
 __all__ = [
     "AtomicFile",
     "Place",
+    "Stamp",
     "alone",
     "atomic_file",
     "cached",
@@ -40,10 +41,21 @@ __all__ = [
     "remove_leftovers",
     "sha256",
     "source_path",
+    "stamps",
     "writing",
 ]
 
 _ANY_SIZE = 1 << 62
+
+
+class Stamp(NamedTuple):
+    """What a listing tells of a file."""
+
+    size: int
+    """In bytes."""
+    changed: int
+    """When it was written, in nanoseconds; 0 where the store does not say."""
+
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
@@ -160,6 +172,18 @@ def cached(where: Place, key: str) -> Path:
         finally:
             copy.discard()
     return path
+
+
+def stamps(folder: Place) -> dict[str, Stamp]:
+    """Return the files directly in a folder by their names, read in one go; none where there is no folder."""
+    if not isinstance(folder, Path):
+        return {name: Stamp(*facts) for name, *facts in folder.stamps()}
+    try:
+        with os.scandir(folder) as entries:
+            found = [(entry.name, entry.stat()) for entry in entries if entry.is_file()]
+    except FileNotFoundError:
+        return {}
+    return {name: Stamp(status.st_size, status.st_mtime_ns) for name, status in found}
 
 
 def remove_leftovers(folder: Place) -> None:

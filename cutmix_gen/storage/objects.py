@@ -103,7 +103,7 @@ class _Root:
         if self.scheme == "s3" and "allow_delayed_open" not in query:
             query += f"{'&' if query else '?'}allow_delayed_open=true"  # a small object in one request, not in three
         try:
-            system, base = FileSystem.from_uri(f"{self.scheme}://{self._authority}{query}")
+            system, base = FileSystem.from_uri(f"{self.scheme}://{self._authority}/{query}")
         except Exception as error:
             raise UsageError(
                 f"{self.text} cannot be opened: {self.hide(str(error))}. It takes s3://, gs://, hdfs://, abfs:// or "
@@ -235,6 +235,16 @@ class ObjectPath:
 
     def listing(self, *, deep: bool = False) -> Iterator[tuple[str, bool, int]]:
         """Give (path below this place, whether it is a file, size) of what lies below, in no order."""
+        for name, info in self._infos(deep):
+            yield name, bool(info.is_file), info.size or 0
+
+    def stamps(self) -> Iterator[tuple[str, int, int]]:
+        """Give (name, size, time of its writing in nanoseconds or 0) of each object directly below, in no order."""
+        for name, info in self._infos(deep=False):
+            if info.is_file:
+                yield name, info.size or 0, info.mtime_ns or 0
+
+    def _infos(self, deep: bool) -> Iterator[tuple[str, FileInfo]]:
         from pyarrow.fs import FileSelector  # noqa: PLC0415  see _Root.open
 
         system, place = self._place()
@@ -242,7 +252,7 @@ class ObjectPath:
         for info in self._patiently("list", lambda: system.get_file_info(selector)):
             name = info.path[len(place) :].strip("/") if info.path.startswith(place) else info.base_name
             if name:
-                yield name, bool(info.is_file), info.size or 0
+                yield name, info
 
     def read_bytes(self, limit: int | None = None) -> bytes:
         """Return the content of an object, or the first `limit + 1` bytes of it where it has more.

@@ -1,0 +1,195 @@
+"""All commit records of a set, without opening as many files.
+
+The records of a large set are copied into one Parquet file. It is a copy and nothing more: of a record that is newer
+than it, of another size than then, or not in it, the file is read; a record that is gone counts as gone.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, fields
+from heapq import merge
+from itertools import islice
+from operator import attrgetter
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from cutmix_gen.errors import SetError
+from cutmix_gen.manifest import Manifest
+from cutmix_gen.records import ShardRecord, Skip
+from cutmix_gen.storage import Place, Stamp, atomic_file, local_copy, put_bytes, read_ahead, sha256, stamps
+
+_log = logging.getLogger(__name__)
+
+WORTH_IT = 1000
+"""Records that the copy lacks before it is made anew: fewer are read in a moment."""
+_GROUP = 1000
+"""Records of a row group: so many are in memory at a time."""
+_SCHEMA = pa.schema(
+    [
+        ("shard", pa.int64()),
+        ("file", pa.string()),
+        ("run", pa.int32()),
+        ("kind", pa.string()),
+        ("copy", pa.int32()),
+        ("samples", pa.int64()),
+        ("bytes", pa.int64()),
+        ("sha256", pa.string()),
+        ("class_weight", pa.list_(pa.float64())),
+        ("lam_histogram", pa.list_(pa.int64())),
+        ("strategies", pa.string()),
+        ("converted", pa.int64()),
+        ("animated", pa.int64()),
+        ("skipped", pa.string()),
+        ("record_bytes", pa.int64()),
+    ]
+)
+_AS_JSON = ("strategies", "skipped")
+_LISTS = ("class_weight", "lam_histogram")
+"""Of the same length in all records of a set."""
+
+
+class Ledger:
+    """The commit records of a set as they are when it is opened.
+
+    Parameters
+    ----------
+    manifest : Manifest
+    """
+
+    def __init__(self, manifest: Manifest) -> None:
+        self._manifest = manifest
+        self._found = {
+            int(name[:-5]): stamp for name, stamp in stamps(manifest.shards_home).items() if _is_record(name)
+        }
+
+    def records(self) -> Iterator[ShardRecord]:
+        """Read all records, in the order of the shards, whether their files are there or not.
+
+        Raises
+        ------
+        SetError
+            If a record is damaged.
+        """
+        return self._read(self._manifest.read_record)
+
+    def valid(self) -> Iterator[ShardRecord]:
+        """Read the records whose shard file is there with the size on record, in the order of the shards."""
+        shards = stamps(self._manifest.root / "data")
+        for record in self._read(self._undamaged):
+            shard = shards.get(Path(record.file).name)
+            if shard is not None and shard.size == record.bytes:
+                yield record
+
+    def compact(self) -> None:
+        """Copy the records into one file, unless the one that is there has nearly all of them."""
+        with _copy_of(self._manifest.ledger_path) as path:
+            lacking = len(self._found) - len(self._copied_in(path))
+        if lacking < WORTH_IT:
+            return
+        file = atomic_file(self._manifest.ledger_path)
+        try:
+            with pq.ParquetWriter(file.temporary, _SCHEMA, compression="zstd") as writer:
+                for rows in _groups(map(self._row, self._read(self._undamaged))):
+                    writer.write_table(pa.Table.from_pylist(rows, _SCHEMA))
+            digest = sha256(file.temporary)
+            file.commit()
+            put_bytes(self._digest_path, digest.encode())
+        finally:
+            file.discard()
+
+    def _row(self, record: ShardRecord) -> dict[str, Any]:
+        facts = asdict(record)
+        as_json = {name: json.dumps(facts[name]) for name in _AS_JSON}
+        return facts | as_json | {"record_bytes": self._found[record.shard].size}
+
+    def _undamaged(self, shard: int) -> ShardRecord | None:
+        try:
+            return self._manifest.read_record(shard)
+        except (FileNotFoundError, SetError):
+            return None
+
+    def _read(self, read: Callable[[int], ShardRecord | None]) -> Iterator[ShardRecord]:
+        """Give the records of the copy, and those that have to be read beside it."""
+        with _copy_of(self._manifest.ledger_path) as path:
+            copied = self._copied_in(path)
+            others = [shard for shard in sorted(self._found) if shard not in copied]
+            beside = (record for record in read_ahead(read, others, self._manifest.root) if record is not None)
+            yield from merge(_from_copy(path, copied), beside, key=attrgetter("shard"))
+
+    def _copied_in(self, path: Path | None) -> set[int]:
+        """Return the shards whose records are in the copy as they are now."""
+        if path is None:
+            return set()
+        if not self._digest_path.is_file() or self._digest_path.read_bytes() != sha256(path).encode():
+            _log.warning("%s is damaged; the commit records are read one by one.", self._manifest.ledger_path)
+            return set()
+        with _damage(path):
+            table = pq.read_table(path, columns=["shard", "record_bytes"])
+        written = stamps(self._manifest.ledger_path.parent)[self._manifest.ledger_path.name].changed
+        then = zip(table["shard"].to_pylist(), table["record_bytes"].to_pylist(), strict=True)
+        return {shard for shard, size in then if _is_same(self._found.get(shard), size, written)}
+
+    @property
+    def _digest_path(self) -> Place:
+        path = self._manifest.ledger_path
+        return path.parent / f"{path.name}.sha256"
+
+
+def _from_copy(path: Path | None, shards: set[int]) -> Iterator[ShardRecord]:
+    if path is None or not shards:
+        return
+    with _damage(path), pq.ParquetFile(path) as file:
+        for group in range(file.num_row_groups):
+            records = _records(file.read_row_group(group, use_threads=False))
+            yield from (record for record in records if record.shard in shards)
+
+
+@contextmanager
+def _damage(path: Path) -> Iterator[None]:
+    """Say of a copy that holds something else where it lies: a set may come from anywhere."""
+    try:
+        yield
+    except (pa.ArrowException, OSError, ValueError, KeyError, TypeError) as error:
+        raise SetError(f"{path} must hold copies of commit records, but: {error}. Delete it.") from error
+
+
+def _is_record(name: str) -> bool:
+    return name.endswith(".json") and name[:-5].isdecimal()
+
+
+def _is_same(stamp: Stamp | None, size: int, written: int) -> bool:
+    return stamp is not None and stamp.size == size and stamp.changed < written
+
+
+@contextmanager
+def _copy_of(where: Place) -> Iterator[Path | None]:
+    """Give a local file of a place's content, None where there is nothing."""
+    if not where.is_file():
+        yield None
+        return
+    with local_copy(where) as path:
+        yield path
+
+
+def _groups(rows: Iterator[dict[str, Any]]) -> Iterator[list[dict[str, Any]]]:
+    while group := list(islice(rows, _GROUP)):
+        yield group
+
+
+def _records(table: pa.Table) -> Iterator[ShardRecord]:
+    columns = {name: table[name].to_pylist() for name in table.column_names if name not in (*_LISTS, "record_bytes")}
+    for name in _AS_JSON:
+        columns[name] = [json.loads(text) for text in columns[name]]
+    columns["skipped"] = [[Skip(**skip) for skip in skips] for skips in columns["skipped"]]
+    for name in _LISTS:
+        values = table[name].combine_chunks()
+        columns[name] = values.flatten().to_numpy().reshape(len(values), -1).tolist()
+    for row in zip(*(columns[field.name] for field in fields(ShardRecord)), strict=True):
+        yield ShardRecord(*row)

@@ -1,0 +1,169 @@
+from __future__ import annotations
+
+import os
+from dataclasses import replace
+
+import pytest
+
+from cutmix_gen import GenerateConfig, generate, ledger
+from cutmix_gen.describe import describe
+from cutmix_gen.errors import SetError
+from cutmix_gen.ledger import Ledger
+from cutmix_gen.manifest import Manifest
+from cutmix_gen.records import ShardRecord, Skip
+from tests.sets import make_folder
+
+RECORD = ShardRecord(
+    shard=0,
+    file="",
+    run=1,
+    kind="cutmix",
+    copy=2,
+    samples=3,
+    bytes=5,
+    sha256="0" * 64,
+    class_weight=[1.25, 1.75],
+    lam_histogram=[0] * 20,
+    strategies={"cutmix": 2, "multi": 1},
+    converted=1,
+    skipped=[Skip("cat/ü.jpg", "OSError: broken"), Skip("cat/2.jpg", "alone", unreadable=False)],
+)
+NOW = 1_700_000_000
+
+
+@pytest.fixture
+def manifest(tmp_path, monkeypatch):
+    monkeypatch.setattr(ledger, "WORTH_IT", 1)
+    monkeypatch.setattr(ledger, "_GROUP", 3)
+    return Manifest(tmp_path)
+
+
+def commit(manifest: Manifest, shard: int, record: ShardRecord = RECORD, changed: int = NOW) -> ShardRecord:
+    """Write a shard and its record, an hour before any copy of the records."""
+    record = replace(record, shard=shard, file=f"data/train-{shard:06d}.parquet")
+    (manifest.root / "data").mkdir(exist_ok=True)
+    (manifest.root / record.file).write_bytes(b"x" * record.bytes)
+    manifest.commit(record)
+    os.utime(manifest.record_path(shard), (changed, changed))
+    return record
+
+
+@pytest.fixture
+def records(manifest):
+    """Return eight records, of which there is a copy; from now on no file of them may be opened."""
+    made = [commit(manifest, shard) for shard in (11, 2, 0, 5, 3, 1_000_000, 7, 8)]
+    Ledger(manifest).compact()
+    return sorted(made, key=lambda record: record.shard)
+
+
+@pytest.fixture
+def opened(monkeypatch):
+    """Return the numbers of the records whose files are read."""
+    numbers = []
+    read = Manifest.read_record
+
+    def noted(self, shard):
+        numbers.append(shard)
+        return read(self, shard)
+
+    monkeypatch.setattr(Manifest, "read_record", noted)
+    return numbers
+
+
+def test_records_come_from_the_copy_as_they_were_written(manifest, records, opened):
+    assert list(Ledger(manifest).records()) == records
+    assert list(Ledger(manifest).valid()) == records
+    assert opened == []
+
+
+def test_the_files_of_the_records_stay(manifest, records):
+    assert [manifest.read_record(record.shard) for record in records] == records
+
+
+@pytest.mark.usefixtures("records")
+def test_a_record_that_is_not_copied_yet_is_read_beside_in_its_place(manifest, opened):
+    new = commit(manifest, 4)
+    assert [record.shard for record in Ledger(manifest).records()] == [0, 2, 3, 4, 5, 7, 8, 11, 1_000_000]
+    assert new in list(Ledger(manifest).valid())
+    assert opened == [4, 4]
+
+
+def test_a_record_that_is_gone_counts_as_gone(manifest, records, opened):
+    manifest.record_path(5).unlink()
+    assert list(Ledger(manifest).records()) == [record for record in records if record.shard != 5]
+    assert opened == []
+
+
+@pytest.mark.usefixtures("records")
+@pytest.mark.parametrize(("bytes_", "changed"), [(5, NOW * 2), (55, NOW)])
+def test_a_record_that_was_written_again_is_read(manifest, opened, bytes_, changed):
+    again = commit(manifest, 5, replace(RECORD, bytes=bytes_, samples=2), changed)
+    assert again in list(Ledger(manifest).records())
+    assert opened == [5]
+
+
+def test_a_record_without_its_shard_is_not_valid(manifest, records):
+    (manifest.root / records[2].file).unlink()
+    (manifest.root / records[3].file).write_bytes(b"short")
+    (manifest.root / records[4].file).write_bytes(b"longer than it was")
+    assert list(Ledger(manifest).valid()) == [records[number] for number in (0, 1, 3, 5, 6, 7)]
+    assert list(Ledger(manifest).records()) == records
+
+
+@pytest.mark.usefixtures("records")
+def test_a_damaged_record_is_an_error_in_all_and_left_out_of_the_valid(manifest):
+    manifest.record_path(5).write_bytes(b"{")
+    assert [record.shard for record in Ledger(manifest).valid()] == [0, 2, 3, 7, 8, 11, 1_000_000]
+    with pytest.raises(SetError, match=r"000005\.json"):
+        list(Ledger(manifest).records())
+
+
+@pytest.mark.parametrize("place", [0.02, 0.2, 0.5, 0.7, 0.98])
+def test_a_damaged_copy_costs_time_and_nothing_else(manifest, records, place):
+    content = bytearray(manifest.ledger_path.read_bytes())
+    content[int(place * len(content))] ^= 0xFF
+    manifest.ledger_path.write_bytes(content)
+    assert list(Ledger(manifest).records()) == records
+
+
+@pytest.mark.parametrize("name", ["records.parquet", "records.parquet.sha256"])
+def test_a_copy_that_is_not_whole_costs_time_and_nothing_else(manifest, records, caplog, name):
+    (manifest.ledger_path.parent / name).write_bytes(b"")
+    assert list(Ledger(manifest).records()) == records
+    assert "records.parquet is damaged; the commit records are read one by one" in caplog.text
+
+
+@pytest.mark.usefixtures("records")
+def test_the_copy_is_made_anew_when_it_lacks_enough(manifest, opened, monkeypatch):
+    monkeypatch.setattr(ledger, "WORTH_IT", 2)
+    before = manifest.ledger_path.read_bytes()
+    commit(manifest, 4)
+    Ledger(manifest).compact()
+    assert manifest.ledger_path.read_bytes() == before
+    commit(manifest, 6)
+    Ledger(manifest).compact()
+    opened.clear()
+    assert len(list(Ledger(manifest).records())) == 10
+    assert opened == []
+
+
+def test_a_folder_without_records_has_none_and_no_copy(manifest):
+    Ledger(manifest).compact()
+    assert list(Ledger(manifest).records()) == []
+    assert not manifest.ledger_path.exists()
+
+
+def test_a_set_says_the_same_of_itself_with_and_without_the_copy(tmp_path, monkeypatch):
+    config = GenerateConfig(
+        source=make_folder(tmp_path / "src"), output=tmp_path / "out", shard_size=10, backend="serial", copies=2
+    )
+    report = generate(config)
+    plain = describe(tmp_path / "out")
+    monkeypatch.setattr(ledger, "WORTH_IT", 1)
+    again = generate(config)
+    assert (tmp_path / "out/.cutmix_gen/records.parquet").is_file()
+    assert describe(tmp_path / "out") == plain
+    assert (again.samples, again.shards, again.new_shards) == (report.samples, report.shards, 0)
+    manifest = Manifest(tmp_path / "out")
+    manifest.delete()
+    assert [path for path in (tmp_path / "out").rglob("*") if path.is_file()] == []
