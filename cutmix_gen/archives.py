@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import logging
 import re
 import tarfile
 from collections import Counter
@@ -23,6 +24,8 @@ from cutmix_gen.shards.pages import PlainPages, image_chunk
 from cutmix_gen.source import EXTENSIONS, Scan, scan, source_state
 from cutmix_gen.storage import Place
 from cutmix_gen.storage.members import member_path
+
+_log = logging.getLogger(__name__)
 
 _SPLIT = re.compile(r"([A-Za-z0-9_.]+?)-\d{2,}")
 """What comes before the number in the name of a shard."""
@@ -48,8 +51,11 @@ def scan_source(root: Place) -> Scan:
     SourceError
         If it is neither, or has fewer than two images.
     """
+    _log.info("Scanning %s.", root)
     shards = _shards_in(root)
-    return scan(root) if shards is None else _scan_shards(shards)
+    scanned = scan(root) if shards is None else _scan_shards(shards)
+    _log.info("Planning for %s images of %s classes.", f"{len(scanned):,}", f"{len(scanned.classes):,}")
+    return scanned
 
 
 def state_of_source(root: Place) -> str:

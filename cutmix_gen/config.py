@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, fields, replace
 from typing import Any
 
 from cutmix_gen.codecs import CODECS, INTERPOLATIONS, MODES, Encoding
-from cutmix_gen.errors import UsageError
+from cutmix_gen.errors import UsageError, did_you_mean
 from cutmix_gen.execute import CLUSTERS, ENGINES
 from cutmix_gen.geometry import FITS, Fit, RandomResizedCrop
 from cutmix_gen.masks import STRATEGIES, LamLaw, WeightedStrategy, parse_strategies
@@ -207,7 +207,10 @@ class GenerateConfig:
             choices = item.metadata.get("choices")
             value = getattr(self, item.name)
             if choices and value not in choices:
-                raise UsageError(f"{_flag(item.name)} must be one of {', '.join(choices)}, but it is '{value}'.")
+                raise UsageError(
+                    f"{_flag(item.name)} must be one of {', '.join(choices)}, but it is '{value}'."
+                    f"{did_you_mean(str(value), choices)}"
+                )
 
     def _check_numbers(self) -> None:
         copies = 1.0 if self.copies is None else self.copies

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import time
 from functools import partial
 from typing import Protocol
@@ -19,12 +20,14 @@ from cutmix_gen.sidecars import has_sidecars, write_sidecars
 from cutmix_gen.storage import Place
 from cutmix_gen.tally import Tally
 
+_log = logging.getLogger(__name__)
+
 
 class Progress(Protocol):
     """Who wants to know how a run comes along."""
 
-    def begin(self, run: Run, done: Tally) -> None:
-        """Take note of the run, and of what it has already."""
+    def begin(self, done: Tally, samples: int, shards: int) -> None:
+        """Take note of what the run has already, and of the samples and shards it will have after this call."""
 
     def add(self, record: ShardRecord) -> None:
         """Take note of a new shard."""
@@ -63,8 +66,10 @@ def generate(config: GenerateConfig, progress: Progress | None = None) -> Report
     tasks = _remaining(run, done, config)
     if tasks:
         run.manifest.check_index(run.info)
+    missing = [shard for task in tasks for shard in run.plan.task(task).shards if shard.number not in done]
+    _log.info("Run %d lacks %d of its %d shards.", run.info.number, len(missing), run.info.shards)
     if progress:
-        progress.begin(run, all_of_it)
+        progress.begin(all_of_it, all_of_it.total + sum(shard.count for shard in missing), len(done) + len(missing))
     work = partial(produce_in, config.output, run.info.number, run.config.source, run.identity)
     allowed = config.allowed_failures(run.info.num_images)
     _check_failures(all_of_it, allowed)
@@ -73,11 +78,12 @@ def generate(config: GenerateConfig, progress: Progress | None = None) -> Report
             if record.shard not in done:
                 all_of_it.add(record)
                 new.add(record)
+                _log.info("Committed %s: %d samples.", record.file, record.samples)
                 if progress:
                     progress.add(record)
         _check_failures(all_of_it, allowed)
     complete = all_of_it.shards == run.info.shards or run.info.shards == len(_committed(run))
-    missing = finalize(config.output, sidecars=config.sidecars) if complete else []
+    elsewhere = finalize(config.output, sidecars=config.sidecars) if complete else []
     return Report(
         samples=all_of_it.total,
         shards=all_of_it.shards,
@@ -91,7 +97,7 @@ def generate(config: GenerateConfig, progress: Progress | None = None) -> Report
         lost_samples=all_of_it.lost.total(),
         passed_over=run.info.passed_over,
         complete=complete,
-        missing_elsewhere=len(missing),
+        missing_elsewhere=len(elsewhere),
     )
 
 
@@ -123,6 +129,7 @@ def finalize(output: Place, *, license_name: str = "", sidecars: bool = False) -
     missing = [shard for shard in manifest.planned_shards() if manifest.record(shard) is None]
     if not missing:
         manifest.remove_leftovers()
+        _log.info("Writing the card.")
         write_card(manifest)
         if sidecars or has_sidecars(manifest):
             write_sidecars(manifest)

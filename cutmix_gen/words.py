@@ -193,13 +193,13 @@ def size_text(size: float) -> str:
     return f"{size:.1f} TB"
 
 
-def time_text(seconds: float) -> str:
-    """Return a time span for people: 2 h 05 min.
+def time_text(seconds: float, *, whole: bool = False) -> str:
+    """Return a time span for people: 2 h 05 min; short ones in whole seconds where it changes all the time.
 
     >>> time_text(7500)
     '2 h 05 min'
     """
-    if seconds < 60:
-        return f"{seconds:.1f} s"
+    if seconds < 59.5:
+        return f"{seconds:.0f} s" if whole else f"{seconds:.1f} s"
     minutes = round(seconds / 60)
     return f"{minutes} min" if minutes < 60 else f"{minutes // 60} h {minutes % 60:02d} min"

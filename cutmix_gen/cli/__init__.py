@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import signal
 import sys
 from importlib import import_module
@@ -11,6 +10,7 @@ from typing import Any, cast
 
 import click
 
+from cutmix_gen.cli.progress import show_log
 from cutmix_gen.errors import CutMixGenError, InterruptedRunError
 from cutmix_gen.version import __version__
 
@@ -72,4 +72,4 @@ def main(debug: bool) -> None:
       cutmix-gen generate photos/train out --copies 4 --size 224
       cutmix-gen info out
     """
-    logging.basicConfig(format="%(levelname)s: %(message)s", level=logging.DEBUG if debug else logging.WARNING)
+    show_log(debug=debug)

@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from cutmix_gen.cli.options import KEEP_LINES, OUT, SRC, config_options, json_option, print_json, say
+from cutmix_gen.cli.progress import Progress, talk_options
 from cutmix_gen.config import GenerateConfig
 from cutmix_gen.storage import Place
 from cutmix_gen.words import estimate_lines, report_lines, strategy_lines
 
 if TYPE_CHECKING:
-    from cutmix_gen.plan import Run
     from cutmix_gen.records import ShardRecord
     from cutmix_gen.tally import Tally
 
@@ -25,7 +25,8 @@ if TYPE_CHECKING:
 @config_options
 @click.option("--dry-run", is_flag=True, help="Say what it will take, from a timed sample, and write nothing.")
 @json_option
-def command(source: Place, output: Place, dry_run: bool, as_json: bool, **options: Any) -> None:
+@talk_options
+def command(source: Place, output: Place, dry_run: bool, as_json: bool, quiet: bool, **options: Any) -> None:
     """Make a set from the images in SRC, or go on where an earlier call stopped.
 
     The sub-folders of SRC are the classes; SRC may also hold shards: a set, a WebDataset, Parquet files with images and
@@ -45,35 +46,35 @@ def command(source: Place, output: Place, dry_run: bool, as_json: bool, **option
         return
     from cutmix_gen.make import generate as run_generate  # noqa: PLC0415  each command imports what it needs
 
-    bar = _Bar()
-    try:
-        report = run_generate(config, bar)
-    finally:
-        bar.close()
+    with _GenerateProgress(quiet=quiet) as progress:
+        report = run_generate(config, progress)
     if as_json:
         print_json(asdict(report) | {"output": str(output)})
-    else:
+    elif not quiet:
         say(report_lines(report, output))
     sys.exit(report.exit_code)
 
 
-class _Bar:
-    """A progress bar in samples, on a terminal only."""
+class _GenerateProgress(Progress):
+    """Counts samples; the note tells shards and skips."""
 
-    def __init__(self) -> None:
-        self._bar: Any = None
+    def __init__(self, *, quiet: bool) -> None:
+        super().__init__("samples", quiet=quiet)
+        self._shards = 0
+        self._planned = 0
+        self._skipped: set[str] = set()
 
-    def begin(self, run: Run, done: Tally) -> None:
-        """Start the bar where the run stands."""
-        from tqdm import tqdm  # noqa: PLC0415  each command imports what it needs
-
-        self._bar = tqdm(total=run.info.samples, initial=done.total, unit=" samples", disable=None, smoothing=0.1)
+    def begin(self, done: Tally, samples: int, shards: int) -> None:
+        """Start where the run stands."""
+        self._shards, self._planned = done.shards, shards
+        self._skipped = {skip.path for skip in done.skipped}
+        self.start(samples, done.total, self._state())
 
     def add(self, record: ShardRecord) -> None:
-        """Move on by a shard's samples."""
-        self._bar.update(record.samples)
+        """Move on by the samples of a shard, those that had to be skipped among them."""
+        self._shards += 1
+        self._skipped |= {skip.path for skip in record.skipped}
+        self.advance(record.samples + len(record.skipped), self._state())
 
-    def close(self) -> None:
-        """Leave the bar as it stands."""
-        if self._bar is not None:
-            self._bar.close()
+    def _state(self) -> str:
+        return f"{self._shards:,}/{self._planned:,} shards, {len(self._skipped):,} skipped"
