@@ -24,6 +24,9 @@ from cutmix_gen.storage import Place, parse_place
 DENSE_LABELS_UP_TO = 1000
 """Classes up to which `--dense-labels auto` writes dense vectors: 4 KB a sample."""
 
+MIXING = frozenset({"strategy", "mix_option", "alpha", "stratify", "lam_range", "pairing", "hflip"})
+"""Fields that are about mixed samples alone."""
+
 _SPLIT = re.compile(r"\w+(\.\w+)*", re.ASCII)
 """What readers of dataset cards take for a split's name."""
 
@@ -175,6 +178,7 @@ class GenerateConfig:
     max_failures: str = _option(
         "1%", "Stop when more sources than this are unreadable.", metavar="N|P%", identity=False
     )
+    force: bool = _option(False, "Go on though the disk seems too small.", flag="--force", identity=False)
     append: bool = _option(False, "Add a run to a set that is there.", flag="--append", identity=False)
     overwrite: bool = _option(False, "Replace a set that is there.", flag="--overwrite", identity=False)
 
@@ -288,9 +292,8 @@ class GenerateConfig:
         defaults = {item.name: item.default for item in fields(self)}
         given = {name for name, value in defaults.items() if getattr(self, name) != value}
         own_laws = not any(strategy.uses_law for strategy, _ in self.strategies())
-        mixing = {"strategy", "mix_option", "alpha", "stratify", "lam_range", "pairing", "hflip"}
         for names, idle, why in (
-            (mixing, self.mixed_samples(10**6) == 0, "no mixed sample is asked for"),
+            (MIXING, self.mixed_samples(10**6) == 0, "no mixed sample is asked for"),
             ({"alpha", "stratify"}, own_laws, "no strategy that is chosen draws lam from Beta(alpha, alpha)"),
             ({"scale", "aspect"}, self.fit != RandomResizedCrop.name, f"--fit is {self.fit}"),
             ({"label_smoothing"}, self.dense_labels == "never", "there are no dense labels"),

@@ -15,8 +15,9 @@ from cutmix_gen.execute import run_tasks
 from cutmix_gen.manifest import Manifest
 from cutmix_gen.plan import Run
 from cutmix_gen.produce import produce_in
-from cutmix_gen.records import Report, ShardRecord
+from cutmix_gen.records import Report, ShardRecord, ShardSpec
 from cutmix_gen.sidecars import has_sidecars, write_sidecars
+from cutmix_gen.space import free_bytes, too_little
 from cutmix_gen.storage import Place
 from cutmix_gen.tally import Tally
 
@@ -51,7 +52,7 @@ def generate(config: GenerateConfig, progress: Progress | None = None) -> Report
     UsageError, SourceError
         If the configuration does not fit the sources or the set that is there.
     SetError
-        If the output folder holds something else.
+        If the output folder holds something else, or its disk has too little room.
     TooManyFailuresError
         If more sources are unreadable than the configuration allows.
     WorkerError
@@ -67,6 +68,7 @@ def generate(config: GenerateConfig, progress: Progress | None = None) -> Report
     if tasks:
         run.manifest.check_index(run.info)
     missing = [shard for task in tasks for shard in run.plan.task(task).shards if shard.number not in done]
+    _check_space(config, all_of_it, missing)
     _log.info("Run %d lacks %d of its %d shards.", run.info.number, len(missing), run.info.shards)
     if progress:
         progress.begin(all_of_it, all_of_it.total + sum(shard.count for shard in missing), len(done) + len(missing))
@@ -156,6 +158,14 @@ def _remaining(run: Run, done: set[int], config: GenerateConfig) -> list[int]:
         for task in range(first, run.plan.num_tasks, count)
         if any(shard.number not in done for shard in run.plan.task(task).shards)
     ]
+
+
+def _check_space(config: GenerateConfig, tally: Tally, missing: list[ShardSpec]) -> None:
+    """Raise an error if the disk cannot hold the rest of a run, should it be like what there is of it."""
+    free = None if config.force or not tally.total else free_bytes(config.output)
+    needed = sum(shard.count for shard in missing) * tally.bytes / max(tally.total, 1)
+    if free is not None and needed > free:
+        raise too_little(config.output, needed, free)
 
 
 def _check_failures(tally: Tally, allowed: int) -> None:

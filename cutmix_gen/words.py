@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import fields
+from dataclasses import Field, fields
 from typing import TYPE_CHECKING
 
 from cutmix_gen.masks import STRATEGIES
+from cutmix_gen.quantities import size_text, time_text
 
 if TYPE_CHECKING:
     from cutmix_gen.describe import Description
     from cutmix_gen.estimate import Estimate
+    from cutmix_gen.masks import Strategy
     from cutmix_gen.records import Report, Skip
     from cutmix_gen.storage import Place
     from cutmix_gen.verify import Verification
@@ -22,14 +24,24 @@ def strategy_lines() -> list[str]:
     """Return a few lines on each strategy: what it does, where it comes from, its options."""
     lines = []
     for name, strategy in STRATEGIES.items():
-        summary = (strategy.__doc__ or "").strip().splitlines()[0]
-        lines += [name, f"  {summary}", f"  {strategy.reference}"]
-        for item in fields(strategy):  # type: ignore[arg-type]  # every strategy is a dataclass
-            lines.append(f"    --mix-option {item.name}={_value_text(item.default)}  {item.metadata['help']}")
+        lines += [name, f"  {summary(strategy)}", f"  {strategy.reference}"]
+        for item in option_fields(strategy):
+            lines.append(f"    --mix-option {item.name}={value_text(item.default)}  {item.metadata['help']}")
     return lines
 
 
-def _value_text(value: object) -> str:
+def summary(strategy: type[Strategy]) -> str:
+    """Return what a strategy does, in a line."""
+    return (strategy.__doc__ or "").strip().splitlines()[0]
+
+
+def option_fields(strategy: type[Strategy]) -> tuple[Field[object], ...]:
+    """Return the fields of a strategy: its own options."""
+    return fields(strategy)  # type: ignore[arg-type]  # every strategy is a dataclass
+
+
+def value_text(value: object) -> str:
+    """Return a value of a strategy's option as the command line takes it."""
     return str(value).lower() if isinstance(value, bool) else f"{value:g}" if isinstance(value, float) else str(value)
 
 
@@ -79,11 +91,16 @@ def _skips_lines(skipped: list[Skip], lost: int) -> Iterator[str]:
 
 def estimate_lines(expected: Estimate) -> Iterator[str]:
     """Return what a run will take."""
+    if not expected.shards:
+        yield "All is done: there is nothing left to make."
+        return
     yield (
         f"{_count(expected.images, 'image')} give {_count(expected.samples, 'sample')} in "
         f"{_count(expected.shards, 'shard')}: about "
         f"{size_text(expected.bytes)} and {time_text(expected.seconds)} with {_count(expected.jobs, 'process')}."
     )
+    if expected.free is not None:
+        yield f"The disk has {size_text(expected.free)} free."
 
 
 def description_lines(description: Description, output: Place) -> Iterator[str]:
@@ -178,28 +195,3 @@ _REMEDIES = {
 def _count(number: int, thing: str) -> str:
     plural = "es" if thing.endswith("ss") else "s"
     return f"{number:,} {thing}{'' if number == 1 else plural}"
-
-
-def size_text(size: float) -> str:
-    """Return a number of bytes for people: 1.2 MB.
-
-    >>> size_text(1_234_567)
-    '1.2 MB'
-    """
-    for unit in ("bytes", "kB", "MB", "GB"):
-        if size < 1000:
-            return f"{size:.0f} {unit}" if unit == "bytes" else f"{size:.1f} {unit}"
-        size /= 1000
-    return f"{size:.1f} TB"
-
-
-def time_text(seconds: float, *, whole: bool = False) -> str:
-    """Return a time span for people: 2 h 05 min; short ones in whole seconds where it changes all the time.
-
-    >>> time_text(7500)
-    '2 h 05 min'
-    """
-    if seconds < 59.5:
-        return f"{seconds:.0f} s" if whole else f"{seconds:.1f} s"
-    minutes = round(seconds / 60)
-    return f"{minutes} min" if minutes < 60 else f"{minutes // 60} h {minutes % 60:02d} min"

@@ -13,10 +13,10 @@ import cutmix_gen
 ROOT = Path(cutmix_gen.__file__).parent
 
 FLOORS = {
-    0: "errors records storage version libraries seals",
+    0: "errors records storage version libraries seals quantities",
     1: "masks pairing labels geometry mixing ownership recipe saliency permutation quotas tally codecs shards execute",
     2: "config source manifest draws images exports",
-    3: "plan archives card croissant sidecars",
+    3: "plan archives card croissant sidecars space",
     4: "begin resolution produce reader epochs verify describe cropping gallery grid report replay explain",
     5: "make conversion exporting estimate batch words",
     6: "cli __main__ __init__",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import sys
 from importlib import import_module
@@ -11,10 +12,10 @@ from typing import Any, cast
 import click
 
 from cutmix_gen.cli.progress import show_log
-from cutmix_gen.errors import CutMixGenError, InterruptedRunError
+from cutmix_gen.errors import CutMixGenError, InterruptedRunError, did_you_mean
 from cutmix_gen.version import __version__
 
-_COMMANDS = ("generate", "info", "verify", "replay", "strategies", "finalize", "convert", "export")
+_COMMANDS = ("generate", "info", "verify", "replay", "strategies", "finalize", "convert", "export", "completion")
 """The commands, in the order of the help text; each is `command` in the module of its name."""
 
 
@@ -30,6 +31,21 @@ class _Group(click.Group):
         if cmd_name not in _COMMANDS:
             return None
         return cast(click.Command, import_module(f"cutmix_gen.cli.{cmd_name}").command)
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write the first sentence of each command's help, whole."""
+        commands = [(name, self.get_command(ctx, name)) for name in _COMMANDS]
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, each.get_short_help_str(limit=1000)) for name, each in commands if each])
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """Find the command, or suggest the nearest one."""
+        name = args[0]
+        if name not in _COMMANDS and not name.startswith("-") and not ctx.resilient_parsing:
+            ctx.fail(f"There is no command '{name}'.{did_you_mean(name, _COMMANDS)}")
+        return super().resolve_command(ctx, args)
 
     def invoke(self, ctx: click.Context) -> Any:
         signal.signal(signal.SIGTERM, _interrupt)
@@ -73,3 +89,5 @@ def main(debug: bool) -> None:
       cutmix-gen info out
     """
     show_log(debug=debug)
+    if os.environ.get("NO_COLOR"):
+        click.get_current_context().color = False

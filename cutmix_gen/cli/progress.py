@@ -14,7 +14,7 @@ from typing import Any, Self, TypeVar
 
 import click
 
-from cutmix_gen.words import time_text
+from cutmix_gen.quantities import time_text
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
