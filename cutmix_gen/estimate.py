@@ -20,7 +20,7 @@ from cutmix_gen.config import MIXING, GenerateConfig
 from cutmix_gen.errors import UsageError
 from cutmix_gen.execute import CLUSTERS, run_tasks, usable_cores
 from cutmix_gen.manifest import Manifest
-from cutmix_gen.plan import Run
+from cutmix_gen.plan import Run, open_run
 from cutmix_gen.produce import produce_in
 from cutmix_gen.records import ShardRecord
 from cutmix_gen.source import Scan
@@ -29,9 +29,9 @@ from cutmix_gen.storage import Place
 
 _log = logging.getLogger(__name__)
 
-_TASKS = 3
+_TASKS = 2
 """Tasks of a trial for each worker."""
-_SECONDS = 0.8
+_SECONDS = 1.5
 """That a task of the large trial should take."""
 _IMAGES = (12, 256)
 """Images of such a task at least and at most."""
@@ -297,6 +297,7 @@ def _begun(config: GenerateConfig, sample: Scan) -> Iterator[Run]:
 
 def _timed(output: Place, run: int, source: Place, identity: str, task: int) -> tuple[float, list[ShardRecord]]:
     """Make the shards of a task, and tell how long that took: this is what travels to the workers."""
+    open_run(output, run, source, identity)  # what a worker of the run does once is no part of each task
     started = time.perf_counter()
     records = produce_in(output, run, source, identity, task)
     return time.perf_counter() - started, records

@@ -7,6 +7,7 @@ import re
 from base64 import b64decode, b64encode
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any, TypeVar, get_origin, get_type_hints
 
@@ -358,8 +359,7 @@ def _numbered(folder: Place, name: re.Pattern[str]) -> list[Place]:
 def _from_json(kind: type[T], path: Place, facts: dict[str, Any]) -> T:
     """Make a dataclass of what a file holds; a list becomes a tuple where the class wants one."""
     values = dict(facts)
-    for name, hint in get_type_hints(kind).items():
-        wanted = get_origin(hint) or hint
+    for name, wanted in _kinds(kind).items():  # type: ignore[arg-type]  # a class can be hashed
         if wanted is tuple and isinstance(values.get(name), list):
             values[name] = tuple(values[name])
         if name in values and (not isinstance(values[name], wanted) or (wanted is int and values[name] is True)):
@@ -368,3 +368,9 @@ def _from_json(kind: type[T], path: Place, facts: dict[str, Any]) -> T:
         return kind(**values)
     except TypeError as error:
         raise SetError(f"{path} does not hold what this version of cutmix-gen writes there: {error}.") from error
+
+
+@cache
+def _kinds(kind: type[Any]) -> dict[str, Any]:
+    """Return the type of each field; looking it up takes longer than reading a record."""
+    return {name: get_origin(hint) or hint for name, hint in get_type_hints(kind).items()}

@@ -10,7 +10,6 @@ from cutmix_gen.masks import STRATEGIES
 from cutmix_gen.quantities import size_text, time_text
 
 if TYPE_CHECKING:
-    from cutmix_gen.describe import Description
     from cutmix_gen.estimate import Estimate
     from cutmix_gen.masks import Strategy
     from cutmix_gen.records import Report, Skip
@@ -48,16 +47,16 @@ def value_text(value: object) -> str:
 def report_lines(report: Report, output: Place) -> Iterator[str]:
     """Return what a call of `generate` did."""
     if not report.new_shards and report.complete:
-        yield f"All is done: {output} has the {_count(report.samples, 'sample')} of this run already."
+        yield f"All is done: {output} has the {count_text(report.samples, 'sample')} of this run already."
     else:
         rate = report.new_samples / report.seconds if report.seconds else 0.0
         yield (
-            f"Made {_count(report.new_samples, 'sample')} in {_count(report.new_shards, 'shard')}, "
+            f"Made {count_text(report.new_samples, 'sample')} in {count_text(report.new_shards, 'shard')}, "
             f"{size_text(report.new_bytes)}, "
             f"in {report.seconds:.1f} s ({rate:,.0f} a second)."
         )
         if report.new_samples != report.samples:
-            yield f"The run now has {_count(report.samples, 'sample')} in {_count(report.shards, 'shard')}."
+            yield f"The run now has {count_text(report.samples, 'sample')} in {count_text(report.shards, 'shard')}."
         if not report.complete:
             yield (
                 "Other slices have shards to make yet. The last one writes the card; "
@@ -65,28 +64,29 @@ def report_lines(report: Report, output: Place) -> Iterator[str]:
             )
     if report.missing_elsewhere:
         yield (
-            f"An earlier run of the set still lacks {_count(report.missing_elsewhere, 'shard')}. "
+            f"An earlier run of the set still lacks {count_text(report.missing_elsewhere, 'shard')}. "
             "Give its command again; then the card is written."
         )
     if report.passed_over:
         reasons = ", ".join(f"{count:,} {reason}" for reason, count in report.passed_over.items())
-        yield f"Passed over {_count(sum(report.passed_over.values()), 'file')}: {reasons}."
+        yield f"Passed over {count_text(sum(report.passed_over.values()), 'file')}: {reasons}."
     if report.converted:
-        yield f"{_count(report.converted, 'source image')} had to be converted to the set's pixel mode."
-    yield from _skips_lines(report.skipped, report.lost_samples)
+        yield f"{count_text(report.converted, 'source image')} had to be converted to the set's pixel mode."
+    yield from skips_lines(report.skipped, report.lost_samples)
 
 
-def _skips_lines(skipped: list[Skip], lost: int) -> Iterator[str]:
+def skips_lines(skipped: list[Skip], lost: int) -> Iterator[str]:
+    """Return what was skipped and why, and what was lost by it."""
     for title, unreadable in (("Could not read", True), ("Could not mix", False)):
         group = [skip for skip in skipped if skip.unreadable == unreadable]
         if group:
-            yield f"{title} {_count(len(group), 'source image')}:"
+            yield f"{title} {count_text(len(group), 'source image')}:"
         for skip in group[:_SHOWN_SKIPS]:
             yield f"  {skip.path}: {skip.reason}"
         if len(group) > _SHOWN_SKIPS:
             yield f"  and {len(group) - _SHOWN_SKIPS:,} more; `cutmix-gen info OUT --json` lists all"
     if lost:
-        yield f"Because of them {_count(lost, 'sample')} of the plan {'was' if lost == 1 else 'were'} not made."
+        yield f"Because of them {count_text(lost, 'sample')} of the plan {'was' if lost == 1 else 'were'} not made."
 
 
 def estimate_lines(expected: Estimate) -> Iterator[str]:
@@ -95,61 +95,12 @@ def estimate_lines(expected: Estimate) -> Iterator[str]:
         yield "All is done: there is nothing left to make."
         return
     yield (
-        f"{_count(expected.images, 'image')} give {_count(expected.samples, 'sample')} in "
-        f"{_count(expected.shards, 'shard')}: about "
-        f"{size_text(expected.bytes)} and {time_text(expected.seconds)} with {_count(expected.jobs, 'process')}."
+        f"{count_text(expected.images, 'image')} give {count_text(expected.samples, 'sample')} in "
+        f"{count_text(expected.shards, 'shard')}: about "
+        f"{size_text(expected.bytes)} and {time_text(expected.seconds)} with {count_text(expected.jobs, 'process')}."
     )
     if expected.free is not None:
         yield f"The disk has {size_text(expected.free)} free."
-
-
-def description_lines(description: Description, output: Place) -> Iterator[str]:
-    """Return what is in a set."""
-    samples = description.samples
-    yield (str(output))
-    for name, value in (
-        ("format", f"{description.format}, {description.mode} as {description.image_format}"),
-        *((f"run {run.number}", f"{_count(run.num_images, 'image')} of {run.source}") for run in description.runs),
-        ("shards", _of(description.shards, description.planned_shards)),
-        ("bytes", size_text(description.bytes)),
-        ("samples", f"{samples.total:,}: {samples.original:,} originals, {samples.synthetic:,} mixed"),
-        (
-            "strategies",
-            ", ".join(f"{k} {v:,}" for k, v in description.strategies.items() if k != "original") or "none",
-        ),
-        ("classes", f"{description.num_classes:,}"),
-    ):
-        yield f"  {name:<12}{value}"
-    yield from _classes_lines(description)
-    if samples.synthetic:
-        yield from _histogram_lines(description.lam_histogram)
-    yield from _skips_lines(description.skipped, description.lost_samples)
-
-
-def _of(count: int, planned: int) -> str:
-    return f"{count:,}" if count == planned else f"{count:,} of {planned:,}: the run is not finished"
-
-
-_SHOWN_CLASSES = 20
-
-
-def _classes_lines(description: Description) -> Iterator[str]:
-    shown = description.class_weight[:_SHOWN_CLASSES]
-    width = min(max(len(row.name) for row in shown), 40)
-    yield f"\n  {'class':<{width}}  {'original':>12}  {'mixed':>12}    (sum of label shares)"
-    for row in shown:
-        name = row.name if len(row.name) <= width else row.name[: width - 1] + "…"
-        yield f"  {name:<{width}}  {row.original:>12,.1f}  {row.synthetic:>12,.1f}"
-    if len(description.class_weight) > _SHOWN_CLASSES:
-        yield f"  and {len(description.class_weight) - _SHOWN_CLASSES:,} more; --json lists all"
-
-
-def _histogram_lines(histogram: list[int]) -> Iterator[str]:
-    yield "\n  lam, the share of the base, over the mixed samples"
-    most, step = max(histogram), 1 / len(histogram)
-    for number, count in enumerate(histogram):
-        bar = "█" * round(40 * count / most)
-        yield f"  {number * step:.2f} to {(number + 1) * step:.2f}  {count:>10,}  {bar}"
 
 
 def verification_lines(result: Verification, output: Place, dropped: list[str] | None) -> Iterator[str]:
@@ -157,11 +108,11 @@ def verification_lines(result: Verification, output: Place, dropped: list[str] |
     for problem in result.problems:
         where = f"{problem.shard}: {problem.key}" if problem.key else problem.shard
         yield f"{where}: {problem.problem}"
-    what = f"{_count(result.shards, 'shard')}, {_count(result.samples, 'sample')}"
+    what = f"{count_text(result.shards, 'shard')}, {count_text(result.samples, 'sample')}"
     if result.ok:
         yield f"All good: {what}."
         return
-    yield f"Found {_count(len(result.problems), 'problem')} in {what}."
+    yield f"Found {count_text(len(result.problems), 'problem')} in {what}."
     kinds = {problem.kind for problem in result.problems}
     if dropped:
         names = ", ".join(dropped[:_SHOWN_DROPPED]) + (", ..." if len(dropped) > _SHOWN_DROPPED else "")
@@ -192,6 +143,7 @@ _REMEDIES = {
 """What to do about problems of each kind but `shard`."""
 
 
-def _count(number: int, thing: str) -> str:
+def count_text(number: int, thing: str) -> str:
+    """Return a number of things: 1 shard, 1,000 shards."""
     plural = "es" if thing.endswith("ss") else "s"
     return f"{number:,} {thing}{'' if number == 1 else plural}"

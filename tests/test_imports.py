@@ -13,7 +13,7 @@ import cutmix_gen
 ROOT = Path(cutmix_gen.__file__).parent
 
 FLOORS = {
-    0: "errors records storage version libraries seals quantities",
+    0: "errors records storage version libraries seals quantities columns",
     1: "masks pairing labels geometry mixing ownership recipe saliency permutation quotas tally codecs shards execute",
     2: "config source manifest draws images exports",
     3: "plan archives card croissant sidecars space",

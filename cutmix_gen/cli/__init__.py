@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 import signal
 import sys
@@ -89,5 +90,7 @@ def main(debug: bool) -> None:
       cutmix-gen info out
     """
     show_log(debug=debug)
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")  # a name that the terminal's encoding has not
     if os.environ.get("NO_COLOR"):
         click.get_current_context().color = False
