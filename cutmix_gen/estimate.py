@@ -81,7 +81,7 @@ def estimate(config: GenerateConfig) -> Estimate:
         shards=left.shards.total(),
         samples=left.samples.total(),
         bytes=round(size),
-        seconds=round(planning + seconds, 1),
+        seconds=round(planning + seconds, 2),
         jobs=jobs,
         free=None if free is None else free + ahead.reclaimed,
     )
