@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import logging
 import os
 import re
 import tarfile
@@ -24,6 +25,8 @@ from cutmix_gen.shards.pages import PlainPages, image_chunk
 from cutmix_gen.source import EXTENSIONS, Part, Scan, scan, source_state
 from cutmix_gen.storage import Place
 from cutmix_gen.storage.members import member_path
+
+_log = logging.getLogger(__name__)
 
 _SPLIT = re.compile(r"([A-Za-z0-9_.]+?)-\d{2,}")
 """What comes before the number in the name of a shard."""
@@ -58,10 +61,11 @@ def scan_source(root: Place, part: Part | None = None) -> Scan:
     SourceError
         If it is neither, or has fewer than two images.
     """
+    _log.info("Scanning %s.", root)
     shards = _shards_in(root)
-    if shards is None:
-        return scan(root, part)
-    return _scan_shards(shards if part is None else _some_of(shards, part))
+    scanned = scan(root, part) if shards is None else _scan_shards(shards if part is None else _some_of(shards, part))
+    _log.info("Planning for %s images of %s classes.", f"{len(scanned):,}", f"{len(scanned.classes):,}")
+    return scanned
 
 
 def _some_of(shards: _Shards, part: Part) -> _Shards:

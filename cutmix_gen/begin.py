@@ -16,9 +16,11 @@ from cutmix_gen.errors import SetError, UsageError
 from cutmix_gen.libraries import changed_versions, library_versions
 from cutmix_gen.manifest import FORMAT_VERSION, Manifest, RunInfo, SetInfo
 from cutmix_gen.plan import Plan, Run
+from cutmix_gen.records import Source
 from cutmix_gen.resolution import look_at, part_images, resolve
 from cutmix_gen.source import Scan, fingerprint, write_index
-from cutmix_gen.storage import Place, is_local, parse_place
+from cutmix_gen.space import TRIED, Wanted, check_space
+from cutmix_gen.storage import Place, is_local, parse_place, path_text
 
 _log = logging.getLogger(__name__)
 
@@ -49,9 +51,70 @@ def begin(config: GenerateConfig) -> Run:
             return _in_set(config, manifest, runs)
         scanned = scan_source(config.source)
         first = _resolved(config, scanned)  # what is wrong with the new set shows before the old goes
+        _check_space(first, reclaimed=_bytes_of(manifest) if config.overwrite else 0)
         if config.overwrite:
             manifest.delete()
         return _first_run(first)
+
+
+@dataclass(frozen=True, slots=True)
+class Outlook:
+    """What a call of `generate` would work on."""
+
+    config: GenerateConfig
+    """Resolved."""
+    scanned: Scan
+    plan: Plan
+    """Of the whole run."""
+    begun: bool
+    """Whether the set has this run already."""
+    reclaimed: int
+    """Bytes of a set that would be replaced."""
+
+
+def look_ahead(config: GenerateConfig) -> Outlook:
+    """Return what `begin` would begin or take up; nothing is written.
+
+    Raises
+    ------
+    UsageError, SourceError, SetError
+        As `begin` would, the disk's space aside.
+    """
+    check_places(config)
+    manifest = Manifest(config.output)
+    runs = manifest.runs() if manifest.exists() else []
+    if not manifest.exists():
+        _check_empty(config.output)
+    replaces = bool(runs) and config.overwrite and not _is_half_of(config, manifest, runs)
+    found = _choose(config, manifest.read_set(), runs) if runs and not replaces else scan_source(config.source)
+    if isinstance(found, RunInfo):
+        config = config.resolved_like(_config_of(found, config.output))
+        plan = Plan(config, found.num_images, found.number, found.first_shard)
+        return Outlook(config, scan_source(config.source), plan, begun=True, reclaimed=0)
+    headers = look_at(config, found)
+    if not runs or replaces:
+        config, number, first = resolve(config, found, headers), 1, 0
+    else:
+        config, last = _appendable(config, manifest.read_set(), found, headers), runs[-1]
+        number, first = last.number + 1, last.first_shard + last.shards
+    plan = Plan(config, len(found), number, first)
+    return Outlook(config, found, plan, begun=False, reclaimed=_bytes_of(manifest) if replaces else 0)
+
+
+def _bytes_of(manifest: Manifest) -> int:
+    return sum(record.bytes for record in manifest.heads())
+
+
+def _check_space(new: _Resolved, reclaimed: int = 0) -> None:
+    """Raise an error if the disk cannot hold what a new run asks for."""
+    config, scanned = new.config, new.scanned
+    wanted = Wanted(len(scanned) * config.originals, config.mixed_samples(len(scanned)), reclaimed)
+    rng = np.random.default_rng(config.seed)
+    chosen = rng.integers(0, len(scanned), TRIED).tolist()
+    sources = [
+        Source(path_text(scanned.paths[row]), int(scanned.labels[row]), int(scanned.sizes[row])) for row in chosen
+    ]
+    check_space(config, sources, new.headers, wanted)
 
 
 def _is_half_of(config: GenerateConfig, manifest: Manifest, runs: list[RunInfo]) -> bool:
@@ -100,6 +163,7 @@ def _is_remnant(path: Place) -> bool:
 def begin_in(config: GenerateConfig, scanned: Scan) -> Run:
     """Begin the first run of a set, whose sources are scanned already."""
     first = _resolved(config, scanned)
+    _check_space(first)
     with Manifest(config.output).beginning():
         return _first_run(first)
 
@@ -146,15 +210,25 @@ def _other_run(config: GenerateConfig) -> str:
 
 def _in_set(config: GenerateConfig, manifest: Manifest, runs: list[RunInfo]) -> Run:
     """Return the run of a set that a configuration describes, or append it."""
-    info = manifest.read_set()
+    found = _choose(config, manifest.read_set(), runs)
+    if isinstance(found, RunInfo):
+        return _take_up(manifest, found, config.source)
+    headers, last = look_at(config, found), runs[-1]
+    new = _Resolved(_appendable(config, manifest.read_set(), found, headers), found, headers)
+    _check_space(new)
+    return _add_run(new, last.number + 1, last.first_shard + last.shards)
+
+
+def _choose(config: GenerateConfig, info: SetInfo, runs: list[RunInfo]) -> RunInfo | Scan:
+    """Return the run of a set that a configuration describes, or the sources of one that is to be appended."""
     same = [run for run in runs if _describes(config, run)]
     for run in same:
         if _is_unchanged(config, run):
-            return _take_up(manifest, run, config.source)
+            return run
     scanned = _with_classes_of(info, scan_source(config.source), config)
     for run in same:
         if run.fingerprint == fingerprint(scanned):
-            return _take_up(manifest, run, config.source)
+            return run
     for run in same:
         if run.source == str(config.source.absolute()) and not config.append:
             _log.warning(
@@ -163,13 +237,10 @@ def _in_set(config: GenerateConfig, manifest: Manifest, runs: list[RunInfo]) -> 
                 run.num_images,
                 len(scanned),
             )
-            return _take_up(manifest, run, config.source)
-    last = runs[-1]
+            return run
     if not config.append:
-        raise UsageError(_refusal(config, last))
-    headers = look_at(config, scanned)
-    new = _Resolved(_appendable(config, info, scanned, headers), scanned, headers)
-    return _add_run(new, last.number + 1, last.first_shard + last.shards)
+        raise UsageError(_refusal(config, runs[-1]))
+    return scanned
 
 
 def _is_unchanged(config: GenerateConfig, run: RunInfo) -> bool:

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, fields, replace
 from typing import Any
 
 from cutmix_gen.codecs import CODECS, IMAGE_FORMATS, INTERPOLATIONS, MAX_PIXELS, MODES, Encoding
-from cutmix_gen.errors import UsageError
+from cutmix_gen.errors import UsageError, did_you_mean
 from cutmix_gen.execute import CLUSTERS, ENGINES
 from cutmix_gen.geometry import FITS, Fit, RandomResizedCrop
 from cutmix_gen.masks import STRATEGIES, LamLaw, WeightedStrategy, parse_strategies
@@ -26,6 +26,8 @@ DENSE_LABELS_UP_TO = 1000
 
 _MOST_PIXELS = 1_000_000_000
 """What `--max-pixels` may allow: 3 GB of memory for one image in colour."""
+MIXING = frozenset({"strategy", "mix_option", "alpha", "stratify", "lam_range", "pairing", "hflip"})
+"""Fields that are about mixed samples alone."""
 
 _SPLIT = re.compile(r"\w+(\.\w+)*", re.ASCII)
 """What readers of dataset cards take for a split's name."""
@@ -183,6 +185,7 @@ class GenerateConfig:
     max_failures: str = _option(
         "1%", "Stop when more sources than this are unreadable.", metavar="N|P%", identity=False
     )
+    force: bool = _option(False, "Go on though the disk seems too small.", flag="--force", identity=False)
     append: bool = _option(False, "Add a run to a set that is there.", flag="--append", identity=False)
     overwrite: bool = _option(False, "Replace a set that is there.", flag="--overwrite", identity=False)
 
@@ -215,7 +218,10 @@ class GenerateConfig:
             choices = item.metadata.get("choices")
             value = getattr(self, item.name)
             if choices and value not in choices:
-                raise UsageError(f"{_flag(item.name)} must be one of {', '.join(choices)}, but it is '{value}'.")
+                raise UsageError(
+                    f"{_flag(item.name)} must be one of {', '.join(choices)}, but it is '{value}'."
+                    f"{did_you_mean(str(value), choices)}"
+                )
 
     def _check_numbers(self) -> None:
         copies = 1.0 if self.copies is None else self.copies
@@ -294,9 +300,8 @@ class GenerateConfig:
         defaults = {item.name: item.default for item in fields(self)}
         given = {name for name, value in defaults.items() if getattr(self, name) != value}
         own_laws = not any(strategy.uses_law for strategy, _ in self.strategies())
-        mixing = {"strategy", "mix_option", "alpha", "stratify", "lam_range", "pairing", "hflip"}
         for names, idle, why in (
-            (mixing, self.mixed_samples(10**6) == 0, "no mixed sample is asked for"),
+            (MIXING, self.mixed_samples(10**6) == 0, "no mixed sample is asked for"),
             ({"alpha", "stratify"}, own_laws, "no strategy that is chosen draws lam from Beta(alpha, alpha)"),
             ({"scale", "aspect"}, self.fit != RandomResizedCrop.name, f"--fit is {self.fit}"),
             ({"label_smoothing"}, self.dense_labels == "never", "there are no dense labels"),

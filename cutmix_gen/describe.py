@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from cutmix_gen.config import GenerateConfig
 from cutmix_gen.ledger import Ledger
 from cutmix_gen.manifest import Manifest, RunInfo
 from cutmix_gen.records import Skip
-from cutmix_gen.storage import Place
+from cutmix_gen.storage import Place, parse_place
 from cutmix_gen.tally import Tally
 
 
@@ -29,6 +30,20 @@ class SampleCounts:
     total: int
 
 
+@dataclass(slots=True)
+class RunState:
+    """What was asked for in a run, and how much of it there is."""
+
+    number: int
+    options: str
+    """As on the command line; those that are the default are left out."""
+    shards: int = 0
+    samples: int = 0
+    bytes: int = 0
+    skipped: int = 0
+    """Samples."""
+
+
 @dataclass(frozen=True, slots=True)
 class Description:
     """What is in a set."""
@@ -39,6 +54,8 @@ class Description:
     classes: list[str]
     num_classes: int
     runs: list[RunInfo]
+    run_states: list[RunState]
+    """Of each run, in the same order."""
     shards: int
     planned_shards: int
     """Of all runs; more than `shards` while a run is not finished."""
@@ -68,8 +85,15 @@ def describe(output: Place) -> Description:
     manifest = Manifest(output)
     info, runs = manifest.read_set(), manifest.runs()
     tally = Tally(len(info.classes))
+    states = {run.number: RunState(run.number, _options(run, output)) for run in runs}
     for record in Ledger(manifest).records():
         tally.add(record)
+        state = states.get(record.run)
+        if state:
+            state.shards += 1
+            state.samples += record.samples
+            state.bytes += record.bytes
+            state.skipped += len(record.skipped)
     masses = zip(info.classes, *(tally.class_weight[kind].tolist() for kind in ("original", "cutmix")), strict=True)
     return Description(
         format=info.shard_format,
@@ -78,6 +102,7 @@ def describe(output: Place) -> Description:
         classes=list(info.classes),
         num_classes=len(info.classes),
         runs=runs,
+        run_states=list(states.values()),
         shards=tally.shards,
         planned_shards=sum(run.shards for run in runs),
         bytes=tally.bytes,
@@ -90,3 +115,11 @@ def describe(output: Place) -> Description:
         skipped=tally.skipped,
         lost_samples=tally.lost.total(),
     )
+
+
+def _options(run: RunInfo, output: Place) -> str:
+    """Return what was asked for in a run, as far as this version knows its options."""
+    try:
+        return GenerateConfig(source=parse_place(run.source), output=output, **run.config).chosen_options()
+    except TypeError:  # an option of a later version
+        return " ".join(f"--{name.replace('_', '-')} {value}" for name, value in run.config.items())

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 
 class CutMixGenError(Exception):
     """Base of all errors that this program raises on purpose.
@@ -59,3 +61,15 @@ class InterruptedRunError(CutMixGenError):
     """The run was stopped from outside; what is committed stays, and the same command goes on from there."""
 
     exit_code = 130
+
+
+def did_you_mean(name: str, names: Iterable[str]) -> str:
+    """Return a sentence that suggests the nearest of some names, to go on a message with; empty if none is near.
+
+    >>> did_you_mean("cutmixx", ["cutmix", "mixup"])
+    " Did you mean 'cutmix'?"
+    """
+    import difflib  # noqa: PLC0415  only for messages
+
+    near = difflib.get_close_matches(name, list(names), 1)
+    return f" Did you mean '{near[0]}'?" if near else ""

@@ -1,31 +1,47 @@
-"""What a run will take: shards, bytes and time, from a timed sample of it."""
+"""What a run will take: shards, bytes and time, from timed trials of it."""
 
 from __future__ import annotations
 
+import logging
 import tempfile
 import time
 from collections import Counter
-from dataclasses import dataclass, replace
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, fields, replace
+from functools import partial
 from pathlib import Path
+from typing import Any, NamedTuple
 
 import numpy as np
 
-from cutmix_gen.archives import scan_source
-from cutmix_gen.begin import begin_in, check_places
-from cutmix_gen.config import GenerateConfig
-from cutmix_gen.execute import usable_cores
-from cutmix_gen.plan import Plan
-from cutmix_gen.produce import produce
-from cutmix_gen.resolution import look_at, resolve
+from cutmix_gen.begin import Outlook, begin_in, look_ahead
+from cutmix_gen.config import MIXING, GenerateConfig
+from cutmix_gen.errors import UsageError
+from cutmix_gen.execute import CLUSTERS, run_tasks, usable_cores
+from cutmix_gen.manifest import Manifest
+from cutmix_gen.plan import Run, open_run
+from cutmix_gen.produce import produce_in
+from cutmix_gen.records import ShardRecord
 from cutmix_gen.source import Scan
+from cutmix_gen.space import free_bytes
+from cutmix_gen.storage import Place
 
-_SAMPLE = 96
-"""Images that are tried."""
+_log = logging.getLogger(__name__)
+
+_TASKS = 2
+"""Tasks of a trial for each worker."""
+_SECONDS = 1.5
+"""That a task of the large trial should take."""
+_IMAGES = (12, 256)
+"""Images of such a task at least and at most."""
+_COPIES = (2.0, 8.0)
+"""Copies up to which a trial makes as many as the run; beyond, the rest follows from trials of these numbers."""
 
 
 @dataclass(frozen=True, slots=True)
 class Estimate:
-    """What a run is expected to take."""
+    """What a call of `generate` is expected to take, beyond what OUT has already."""
 
     images: int
     shards: int
@@ -33,70 +49,255 @@ class Estimate:
     bytes: int
     seconds: float
     jobs: int
+    free: int | None
+    """Bytes free on the disk of OUT, those of a set that is replaced among them; None in a store."""
+
+    @property
+    def fits(self) -> bool:
+        """Whether the disk has room for it."""
+        return self.free is None or self.bytes <= self.free
 
 
 def estimate(config: GenerateConfig) -> Estimate:
-    """Try a seeded sample of the sources in a temporary folder, and work out what all of them will take.
+    """Try a seeded sample of the sources in a temporary folder, and work out what the run will take.
 
-    Nothing is written to the output folder, and what is there already is not taken into account. One and two copies
-    are timed, since the first shares its decoding.
+    The trials run on as many workers as the run, since two are not twice as fast as one; on a cluster's engine, on
+    those of this machine. Nothing is written to OUT; what it has already of the run is not counted.
 
     Raises
     ------
-    UsageError, SourceError
+    UsageError, SourceError, SetError
         As `generate` would.
     """
-    check_places(config)
-    scanned = scan_source(config.source)
-    config = resolve(config, scanned, look_at(config, scanned))
-    plan = Plan(config, len(scanned), 1, 0)
-    part = _sample(scanned, config.seed)
-    one, two = (_Trial(config, part, copies) for copies in (1.0, 2.0))
-    wanted = {"original": plan.num_samples - plan.num_mixed, "cutmix": plan.num_mixed}
-    scale, copies = len(scanned) / len(part), plan.num_mixed / len(scanned)
-    seconds = one.seconds + (copies - 1) * max(two.seconds - one.seconds, 0.0)
-    jobs = min(config.jobs or usable_cores(), plan.num_tasks)
+    started = time.monotonic()
+    ahead = look_ahead(config)
+    left = _left(ahead)
+    planning = time.monotonic() - started
+    jobs = max(1, min(config.jobs or usable_cores(), left.tasks))
+    free = free_bytes(config.output)
+    seconds, size = _expect(ahead, left, jobs) if left.shards.total() else (0.0, 0)
     return Estimate(
-        images=len(scanned),
-        shards=plan.num_shards,
-        samples=plan.num_samples,
-        bytes=round(sum(count * two.bytes_a_sample(kind) for kind, count in wanted.items())),
-        seconds=round(max(seconds, 0.0) * scale / jobs, 1),
+        images=len(ahead.scanned),
+        shards=left.shards.total(),
+        samples=left.samples.total(),
+        bytes=round(size),
+        seconds=round(planning + seconds, 2),
         jobs=jobs,
+        free=None if free is None else free + ahead.reclaimed,
     )
 
 
-def _sample(scanned: Scan, seed: int) -> Scan:
-    rng = np.random.default_rng(np.random.SeedSequence(seed, spawn_key=(0, 1)))
-    chosen = np.sort(rng.choice(len(scanned), min(_SAMPLE, len(scanned)), replace=False, shuffle=False))
+@dataclass(slots=True)
+class _Left:
+    """What is left to make of a run, in this slice of it."""
+
+    shards: Counter[str]
+    """By kind."""
+    samples: Counter[str]
+    tasks: int = 0
+    """Counted by how much of each is left."""
+    bases: int = 0
+    """Images that are bases in these tasks."""
+
+
+def _left(ahead: Outlook) -> _Left:
+    manifest, left = Manifest(ahead.config.output), _Left(Counter(), Counter())
+    done = {head.shard for head in manifest.heads()} if ahead.begun else set()
+    first, count = ahead.config.slice_of_tasks()
+    for number in range(first, ahead.plan.num_tasks, count):
+        task = ahead.plan.task(number)
+        missing = [shard for shard in task.shards if shard.number not in done]
+        for shard in missing:
+            kind = "cutmix" if shard.copy else "original"
+            left.shards[kind] += 1
+            left.samples[kind] += shard.count
+        left.tasks += bool(missing)
+        left.bases += (task.stop - task.start) if missing else 0
+    return left
+
+
+Point = tuple[float, float]
+
+
+class _Line(NamedTuple):
+    """Something that grows with the images of a task."""
+
+    base: float
+    each: float
+
+    def at(self, images: float) -> float:
+        return self.base + self.each * images
+
+
+@dataclass(frozen=True, slots=True)
+class _Costs:
+    """What a task takes, by its images."""
+
+    seconds: _Line
+    bytes: dict[str, _Line]
+    """Of a shard, by its kind and its samples."""
+
+
+def _expect(ahead: Outlook, left: _Left, jobs: int) -> tuple[float, float]:
+    """Return the seconds and the bytes of what is left."""
+    mixed, images = left.samples["cutmix"], left.bases / left.tasks
+    bench = _Bench(ahead, jobs)
+    starting = bench.warm_up()
+    if ahead.config.pairs:
+        return _expect_pairs(bench, left, starting)
+    copies = mixed / left.bases
+    if 0 < copies < _COPIES[0] / 8:
+        copies = _COPIES[0] / 8  # of so few a trial might make none
+    if copies <= _COPIES[1]:
+        costs = bench.costs(copies)
+        task = costs.seconds.at(images)
+    else:
+        few, costs = (bench.costs(number) for number in _COPIES)
+        low, high = (each.seconds.at(images) for each in (few, costs))
+        task = low + (high - low) * (copies - _COPIES[0]) / (_COPIES[1] - _COPIES[0])
+    rounds = -(-left.tasks // jobs)  # the last one may leave workers without a task
+    return starting + rounds * task, _bytes(costs, left)
+
+
+def _expect_pairs(bench: _Bench, left: _Left, starting: float) -> tuple[float, float]:
+    """Return the same where exact numbers for pairs are asked for: a base and a donor are read for each sample."""
+    costs = bench.costs(1.0)
+    plain = bench.costs(0.0)
+    one, both = plain.seconds, costs.seconds
+    originals = left.samples["original"]
+    seconds = one.at(0) * left.tasks + one.each * originals + left.samples["cutmix"] * (both.each + one.each / 2)
+    return starting + seconds / bench.jobs, _bytes(costs, left)
+
+
+def _bytes(costs: _Costs, left: _Left) -> float:
+    return sum(
+        left.shards[kind] * costs.bytes[kind].at(left.samples[kind] / left.shards[kind])
+        for kind in left.shards
+        if kind in costs.bytes
+    )
+
+
+class _Bench:
+    """Where trials are run.
+
+    Parameters
+    ----------
+    ahead : Outlook
+    jobs : int
+        Workers; they stay from trial to trial.
+    """
+
+    def __init__(self, ahead: Outlook, jobs: int) -> None:
+        self.jobs = jobs
+        self._ahead = ahead
+        self._backend = "loky" if ahead.config.backend in CLUSTERS else ahead.config.backend
+        self._most = max(3, ahead.plan.num_images // max(ahead.plan.num_blocks, 1))
+        self._large = _IMAGES[0]
+        self._trials = 0
+
+    def warm_up(self) -> float:
+        """Start the workers; return what that took, and note how many images a task of a trial should have."""
+        started = time.monotonic()
+        first = self._trial(4, 1.0)
+        took = time.monotonic() - started
+        usual = self._trial(4, 1.0)
+        self._large = int(np.clip(_SECONDS / usual.an_image, *_IMAGES))
+        _log.debug("starting the workers took %.2f s; %d images a task", took, self._large)
+        return max(0.0, first.wall - usual.wall)
+
+    def costs(self, copies: float) -> _Costs:
+        """Return what tasks take that make so many copies of each image."""
+        large = min(self._large, self._most)
+        few = self._trial(max(3, large // 5), copies)
+        many = self._trial(large, copies)
+        kinds = many.sizes.keys()
+        return _Costs(
+            _line(few.seconds, many.seconds), {kind: _line(few.sizes[kind], many.sizes[kind]) for kind in kinds}
+        )
+
+    def _trial(self, images: int, copies: float) -> _Trial:
+        """Run tasks of about so many images."""
+        self._trials += 1
+        scanned = self._ahead.scanned
+        sample = _sample(scanned, min(images * _TASKS * self.jobs, len(scanned)), self._trials)
+        config = replace(_trial_config(self._ahead.config, copies), shard_size=max(images, 3))
+        _log.info("Trying %d images.", len(sample))
+        with _begun(config, sample) as run:
+            work = partial(_timed, run.manifest.root, run.info.number, run.config.source, run.identity)
+            tasks = range(run.plan.num_tasks)
+            started = time.monotonic()
+            done = list(run_tasks(work, tasks, self._backend, self.jobs))
+            return _Trial(len(sample) / len(tasks), time.monotonic() - started, done)
+
+
+class _Trial:
+    """What one trial took."""
+
+    def __init__(self, images: float, wall: float, done: list[tuple[float, list[ShardRecord]]]) -> None:
+        self.wall = wall
+        self.seconds = (images, sum(seconds for seconds, _ in done) / len(done))
+        records = [record for _, records in done for record in records]
+        self.sizes = {
+            kind: _means([record for record in records if record.kind == kind])
+            for kind in {record.kind for record in records}
+        }
+
+    @property
+    def an_image(self) -> float:
+        """Seconds for each image of a task."""
+        images, seconds = self.seconds
+        return seconds / images
+
+
+def _means(records: list[ShardRecord]) -> Point:
+    return sum(record.samples for record in records) / len(records), sum(record.bytes for record in records) / len(
+        records
+    )
+
+
+def _line(low: Point, high: Point) -> _Line:
+    """Return the line through two points; where they tell no more, the one from nothing through the second."""
+    (x1, y1), (x2, y2) = low, high
+    each = (y2 - y1) / (x2 - x1) if x2 > x1 else 0.0
+    base = y2 - each * x2
+    return _Line(base, each) if each > 0 and base > 0 else _Line(0.0, y2 / max(x2, 1.0))
+
+
+def _sample(scanned: Scan, count: int, trial: int) -> Scan:
+    """Return some of the images: of each size as many as there are, in the order of the scan."""
+    rng = np.random.default_rng(np.random.SeedSequence(scanned.sizes.sum(), spawn_key=(trial,)))
+    by_size = np.argsort(scanned.sizes, kind="stable")
+    steps = (np.arange(count) + rng.random()) * len(scanned) / count
+    chosen = np.sort(by_size[steps.astype(np.int64)])
     paths = [scanned.paths[number] for number in chosen.tolist()]
     return replace(scanned, paths=paths, labels=scanned.labels[chosen], sizes=scanned.sizes[chosen])
 
 
-class _Trial:
-    """One timed run over a sample of the sources."""
+def _trial_config(config: GenerateConfig, copies: float) -> GenerateConfig:
+    """Return a configuration that makes so many copies of each image."""
+    wanted = replace(config, copies=copies or 1.0, num_samples=None, pairs=(), slice=None, force=True)
+    wanted = replace(wanted, append=False, overwrite=False, license="", sidecars=False)
+    if copies:
+        return wanted
+    mixing: dict[str, Any] = {item.name: item.default for item in fields(config) if item.name in MIXING}
+    return replace(wanted, copies=0.0, **mixing)
 
-    def __init__(self, config: GenerateConfig, sample: Scan, copies: float) -> None:
-        with tempfile.TemporaryDirectory(prefix="cutmix-gen-") as folder:
-            trial = replace(
-                config,
-                output=Path(folder),
-                copies=copies,
-                num_samples=None,
-                pairs=(),
-                pairing="random",
-                shard_size=max(len(sample), 3),
-            )
-            run = begin_in(trial, sample)
-            self._bytes: Counter[str] = Counter()
-            self._samples: Counter[str] = Counter()
-            started = time.perf_counter()
-            for task in range(run.plan.num_tasks):
-                for record in produce(run, task):
-                    self._bytes[record.kind] += record.bytes
-                    self._samples[record.kind] += record.samples
-            self.seconds = time.perf_counter() - started
 
-    def bytes_a_sample(self, kind: str) -> float:
-        """Return the bytes of a sample of a kind, 0 where none could be made."""
-        return self._bytes[kind] / max(self._samples[kind], 1)
+@contextmanager
+def _begun(config: GenerateConfig, sample: Scan) -> Iterator[Run]:
+    """Begin a run over some images in a temporary folder."""
+    with tempfile.TemporaryDirectory(prefix="cutmix-gen-") as folder:
+        there = replace(config, output=Path(folder))
+        try:
+            run = begin_in(there, sample)
+        except UsageError:  # a pairing that only the whole set can give
+            run = begin_in(replace(there, pairing="random"), sample)
+        yield run
+
+
+def _timed(output: Place, run: int, source: Place, identity: str, task: int) -> tuple[float, list[ShardRecord]]:
+    """Make the shards of a task, and tell how long that took: this is what travels to the workers."""
+    open_run(output, run, source, identity)  # what a worker of the run does once is no part of each task
+    started = time.perf_counter()
+    records = produce_in(output, run, source, identity, task)
+    return time.perf_counter() - started, records

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import time
 from contextlib import closing
 from functools import partial
@@ -17,18 +18,21 @@ from cutmix_gen.ledger import Ledger
 from cutmix_gen.manifest import Manifest
 from cutmix_gen.plan import Run
 from cutmix_gen.produce import produce_in
-from cutmix_gen.records import Report, ShardRecord
+from cutmix_gen.records import Report, ShardRecord, ShardSpec
 from cutmix_gen.sidecars import has_sidecars, write_sidecars
+from cutmix_gen.space import free_bytes, too_little
 from cutmix_gen.storage import Place
 from cutmix_gen.tally import Tally
 from cutmix_gen.text import printable
+
+_log = logging.getLogger(__name__)
 
 
 class Progress(Protocol):
     """Who wants to know how a run comes along."""
 
-    def begin(self, run: Run, done: Tally) -> None:
-        """Take note of the run, and of what it has already."""
+    def begin(self, done: Tally, samples: int, shards: int) -> None:
+        """Take note of what the run has already, and of the samples and shards it will have after this call."""
 
     def add(self, record: ShardRecord) -> None:
         """Take note of a new shard."""
@@ -52,7 +56,7 @@ def generate(config: GenerateConfig, progress: Progress | None = None) -> Report
     UsageError, SourceError
         If the configuration does not fit the sources or the set that is there.
     SetError
-        If the output folder holds something else.
+        If the output folder holds something else, or its disk has too little room.
     TooManyFailuresError
         If more sources are unreadable than the configuration allows.
     WorkerError
@@ -77,8 +81,11 @@ def _made(run: Run, config: GenerateConfig, progress: Progress | None, started: 
     tasks = _remaining(run, done, config)
     if tasks:
         run.manifest.check_index(run.info)
+    missing = [shard for task in tasks for shard in run.plan.task(task).shards if shard.number not in done]
+    _check_space(config, all_of_it, missing)
+    _log.info("Run %d lacks %d of its %d shards.", run.info.number, len(missing), run.info.shards)
     if progress:
-        progress.begin(run, all_of_it)
+        progress.begin(all_of_it, all_of_it.total + sum(shard.count for shard in missing), len(done) + len(missing))
     work = partial(produce_in, config.output, run.info.number, run.config.source, run.identity)
     allowed = config.allowed_failures(run.info.num_images)
     _check_failures(all_of_it, allowed)
@@ -87,12 +94,13 @@ def _made(run: Run, config: GenerateConfig, progress: Progress | None, started: 
             if record.shard not in done:
                 all_of_it.add(record)
                 new.add(record)
+                _log.info("Committed %s: %d samples.", record.file, record.samples)
                 if progress:
                     progress.add(record)
                 _check_failures(all_of_it, allowed)
     complete = all_of_it.shards == run.info.shards or run.info.shards == len(_committed(run))
-    missing = finalize(config.output, sidecars=config.sidecars) if complete else []
-    _check_kept(run, missing)
+    elsewhere = finalize(config.output, sidecars=config.sidecars) if complete else []
+    _check_kept(run, elsewhere)
     return Report(
         samples=all_of_it.total,
         shards=all_of_it.shards,
@@ -107,7 +115,7 @@ def _made(run: Run, config: GenerateConfig, progress: Progress | None, started: 
         lost_samples=all_of_it.lost.total(),
         passed_over=run.info.passed_over,
         complete=complete,
-        missing_elsewhere=len(missing),
+        missing_elsewhere=len(elsewhere),
     )
 
 
@@ -142,6 +150,7 @@ def finalize(output: Place, *, license_name: str = "", sidecars: bool = False) -
     missing = [shard for shard in manifest.planned_shards() if shard not in there]
     if not missing:
         manifest.remove_leftovers()
+        _log.info("Writing the card.")
         write_card(manifest)
         if sidecars or has_sidecars(manifest):
             write_sidecars(manifest)
@@ -176,6 +185,14 @@ def _check_kept(run: Run, missing: list[int]) -> None:
             f"All shards of this run were made, but {len(gone)} of them are gone from {run.manifest.root} again: files "
             "were removed there while the run was at work. Give the same command again; it makes what is missing."
         )
+
+
+def _check_space(config: GenerateConfig, tally: Tally, missing: list[ShardSpec]) -> None:
+    """Raise an error if the disk cannot hold the rest of a run, should it be like what there is of it."""
+    free = None if config.force or not tally.total else free_bytes(config.output)
+    needed = sum(shard.count for shard in missing) * tally.bytes / max(tally.total, 1)
+    if free is not None and needed > free:
+        raise too_little(config.output, needed, free)
 
 
 def _check_failures(tally: Tally, allowed: int) -> None:

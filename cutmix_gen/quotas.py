@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from cutmix_gen.errors import UsageError
+from cutmix_gen.errors import UsageError, did_you_mean
 from cutmix_gen.pairing import Census
 from cutmix_gen.permutation import Permutation
 
@@ -119,7 +119,8 @@ class QuotaPlan:
 def _number(numbers: dict[str, int], census: Census, name: str) -> int:
     if name not in numbers or not census.counts[numbers[name]]:
         raise UsageError(
-            f"--pairs names the class '{name}', of which there are no images. There are: {', '.join(numbers)}."
+            f"--pairs names the class '{name}', of which there are no images.{did_you_mean(name, numbers)} "
+            f"There are: {', '.join(list(numbers)[:50])}{', ...' if len(numbers) > 50 else ''}."
         )
     return numbers[name]
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import logging
 import os
 from bisect import bisect_left
 from collections import Counter
@@ -26,12 +27,16 @@ from cutmix_gen.storage import Place, atomic_file, path_text, read_ahead, sha256
 if TYPE_CHECKING:
     from cutmix_gen.storage.objects import ObjectPath
 
+_log = logging.getLogger(__name__)
+
 EXTENSIONS = frozenset(
     {b"jpg", b"jpeg", b"jpe", b"jfif", b"png", b"webp", b"bmp", b"gif", b"tif", b"tiff", b"ppm", b"pgm"}
 )
 """File name endings, in lower case, of what is taken for an image."""
 
 _SPLITS = frozenset({"train", "training", "val", "valid", "validation", "test", "testing", "dev", "eval"})
+_TOLD = 100_000
+"""Images after which a scan says how far it is."""
 _BATCH = 1 << 16
 """Rows of a record batch of the index: a row is found without reading the others."""
 
@@ -107,6 +112,8 @@ def scan(root: Place, part: Part | None = None) -> Scan:
         paths += [path for path, _ in files]
         sizes += [size for _, size in files]
         counts[bisect_left(folders, name)] = len(files)
+        if len(paths) // _TOLD > (len(paths) - len(files)) // _TOLD:
+            _log.info("Scanning %s: %s images so far.", root, f"{len(paths):,}")
     classes = tuple(path_text(name) for name in folders)
     if len(paths) < 2:
         found = f"one image ({path_text(paths[0])})" if paths else "no image"

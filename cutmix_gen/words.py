@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import fields
+from dataclasses import Field, fields
 from typing import TYPE_CHECKING
 
 from cutmix_gen.masks import STRATEGIES
+from cutmix_gen.quantities import size_text, time_text
 from cutmix_gen.text import printable
 
 if TYPE_CHECKING:
-    from cutmix_gen.describe import Description
     from cutmix_gen.estimate import Estimate
-    from cutmix_gen.manifest import RunInfo
+    from cutmix_gen.masks import Strategy
     from cutmix_gen.records import Report, Skip
     from cutmix_gen.storage import Place
     from cutmix_gen.verify import Verification
@@ -24,30 +24,40 @@ def strategy_lines() -> list[str]:
     """Return a few lines on each strategy: what it does, where it comes from, its options."""
     lines = []
     for name, strategy in STRATEGIES.items():
-        summary = (strategy.__doc__ or "").strip().splitlines()[0]
-        lines += [name, f"  {summary}", f"  {strategy.reference}"]
-        for item in fields(strategy):  # type: ignore[arg-type]  # every strategy is a dataclass
-            lines.append(f"    --mix-option {item.name}={_value_text(item.default)}  {item.metadata['help']}")
+        lines += [name, f"  {summary(strategy)}", f"  {strategy.reference}"]
+        for item in option_fields(strategy):
+            lines.append(f"    --mix-option {item.name}={value_text(item.default)}  {item.metadata['help']}")
     return lines
 
 
-def _value_text(value: object) -> str:
+def summary(strategy: type[Strategy]) -> str:
+    """Return what a strategy does, in a line."""
+    return (strategy.__doc__ or "").strip().splitlines()[0]
+
+
+def option_fields(strategy: type[Strategy]) -> tuple[Field[object], ...]:
+    """Return the fields of a strategy: its own options."""
+    return fields(strategy)  # type: ignore[arg-type]  # every strategy is a dataclass
+
+
+def value_text(value: object) -> str:
+    """Return a value of a strategy's option as the command line takes it."""
     return str(value).lower() if isinstance(value, bool) else f"{value:g}" if isinstance(value, float) else str(value)
 
 
 def report_lines(report: Report, output: Place) -> Iterator[str]:
     """Return what a call of `generate` did."""
     if not report.new_shards and report.complete:
-        yield f"All is done: {output} has the {_count(report.samples, 'sample')} of this run already."
+        yield f"All is done: {output} has the {count_text(report.samples, 'sample')} of this run already."
     else:
         rate = report.new_samples / report.seconds if report.seconds else 0.0
         yield (
-            f"Made {_count(report.new_samples, 'sample')} in {_count(report.new_shards, 'shard')}, "
+            f"Made {count_text(report.new_samples, 'sample')} in {count_text(report.new_shards, 'shard')}, "
             f"{size_text(report.new_bytes)}, "
             f"in {report.seconds:.1f} s ({rate:,.0f} a second)."
         )
         if report.new_samples != report.samples:
-            yield f"The run now has {_count(report.samples, 'sample')} in {_count(report.shards, 'shard')}."
+            yield f"The run now has {count_text(report.samples, 'sample')} in {count_text(report.shards, 'shard')}."
         if not report.complete:
             yield (
                 "Other slices have shards to make yet. The last one writes the card; "
@@ -55,102 +65,50 @@ def report_lines(report: Report, output: Place) -> Iterator[str]:
             )
     if report.missing_elsewhere:
         yield (
-            f"An earlier run of the set still lacks {_count(report.missing_elsewhere, 'shard')}. "
+            f"An earlier run of the set still lacks {count_text(report.missing_elsewhere, 'shard')}. "
             "Give its command again; then the card is written."
         )
     if report.passed_over:
         reasons = ", ".join(f"{count:,} {reason}" for reason, count in report.passed_over.items())
-        yield f"Passed over {_count(sum(report.passed_over.values()), 'file')}: {reasons}."
+        yield f"Passed over {count_text(sum(report.passed_over.values()), 'file')}: {reasons}."
     if report.converted:
-        yield f"{_count(report.converted, 'source image')} had to be converted to the set's pixel mode."
-    yield from _animated_lines(report.animated)
+        yield f"{count_text(report.converted, 'source image')} had to be converted to the set's pixel mode."
+    yield from animated_lines(report.animated)
     yield from skips_lines(report.skipped, report.lost_samples)
 
 
-def _animated_lines(count: int) -> Iterator[str]:
+def animated_lines(count: int) -> Iterator[str]:
+    """Return of how many sources only the first picture was taken."""
     if count:
-        yield f"Of {_count(count, 'source file')} with several pictures the first was taken."
+        yield f"Of {count_text(count, 'source file')} with several pictures the first was taken."
 
 
 def skips_lines(skipped: list[Skip], lost: int = 0) -> Iterator[str]:
-    """Return what could not be made, and why."""
+    """Return what was skipped and why, and what was lost by it."""
     for title, unreadable in (("Could not read", True), ("Could not mix", False)):
         group = [skip for skip in skipped if skip.unreadable == unreadable]
         if group:
-            yield f"{title} {_count(len(group), 'source image')}:"
+            yield f"{title} {count_text(len(group), 'source image')}:"
         for skip in group[:_SHOWN_SKIPS]:
             yield f"  {printable(skip.path)}: {printable(skip.reason)}"
         if len(group) > _SHOWN_SKIPS:
             yield f"  and {len(group) - _SHOWN_SKIPS:,} more; `cutmix-gen info OUT --json` lists all"
     if lost:
-        yield f"Because of them {_count(lost, 'sample')} of the plan {'was' if lost == 1 else 'were'} not made."
+        yield f"Because of them {count_text(lost, 'sample')} of the plan {'was' if lost == 1 else 'were'} not made."
 
 
 def estimate_lines(expected: Estimate) -> Iterator[str]:
     """Return what a run will take."""
+    if not expected.shards:
+        yield "All is done: there is nothing left to make."
+        return
     yield (
-        f"{_count(expected.images, 'image')} give {_count(expected.samples, 'sample')} in "
-        f"{_count(expected.shards, 'shard')}: about "
-        f"{size_text(expected.bytes)} and {time_text(expected.seconds)} with {_count(expected.jobs, 'process')}."
+        f"{count_text(expected.images, 'image')} give {count_text(expected.samples, 'sample')} in "
+        f"{count_text(expected.shards, 'shard')}: about "
+        f"{size_text(expected.bytes)} and {time_text(expected.seconds)} with {count_text(expected.jobs, 'process')}."
     )
-
-
-def description_lines(description: Description, output: Place) -> Iterator[str]:
-    """Return what is in a set."""
-    samples = description.samples
-    yield printable(str(output))
-    for name, value in (
-        ("format", f"{description.format}, {description.mode} as {description.image_format}"),
-        *(
-            (f"run {run.number}", printable(f"{_count(run.num_images, 'image')} of {run.source}"))
-            for run in description.runs
-        ),
-        ("shards", _of(description.shards, description.planned_shards)),
-        ("bytes", size_text(description.bytes)),
-        ("samples", f"{samples.total:,}: {samples.original:,} originals, {samples.synthetic:,} mixed"),
-        (
-            "strategies",
-            ", ".join(f"{k} {v:,}" for k, v in description.strategies.items() if k != "original") or "none",
-        ),
-        ("classes", f"{description.num_classes:,}"),
-    ):
-        yield f"  {name:<12}{value}"
-    yield from _classes_lines(description)
-    if samples.synthetic:
-        yield from _histogram_lines(description.lam_histogram)
-    yield from _animated_lines(description.animated)
-    yield from skips_lines(description.skipped, description.lost_samples)
-
-
-def _run_text(run: RunInfo) -> str:
-    return f"{_count(run.num_images, 'image')} of {printable(run.source)}"
-
-
-def _of(count: int, planned: int) -> str:
-    return f"{count:,}" if count == planned else f"{count:,} of {planned:,}: the run is not finished"
-
-
-_SHOWN_CLASSES = 20
-
-
-def _classes_lines(description: Description) -> Iterator[str]:
-    shown = description.class_weight[:_SHOWN_CLASSES]
-    names = [printable(row.name) for row in shown]
-    width = min(max(map(len, names)), 40)
-    yield f"\n  {'class':<{width}}  {'original':>12}  {'mixed':>12}    (sum of label shares)"
-    for row, whole in zip(shown, names, strict=True):
-        name = whole if len(whole) <= width else whole[: width - 1] + "…"
-        yield f"  {name:<{width}}  {row.original:>12,.1f}  {row.synthetic:>12,.1f}"
-    if len(description.class_weight) > _SHOWN_CLASSES:
-        yield f"  and {len(description.class_weight) - _SHOWN_CLASSES:,} more; --json lists all"
-
-
-def _histogram_lines(histogram: list[int]) -> Iterator[str]:
-    yield "\n  lam, the share of the base, over the mixed samples"
-    most, step = max(histogram), 1 / len(histogram)
-    for number, count in enumerate(histogram):
-        bar = "█" * round(40 * count / most)
-        yield f"  {number * step:.2f} to {(number + 1) * step:.2f}  {count:>10,}  {bar}"
+    if expected.free is not None:
+        yield f"The disk has {size_text(expected.free)} free."
 
 
 def verification_lines(result: Verification, output: Place, dropped: list[str] | None) -> Iterator[str]:
@@ -158,11 +116,11 @@ def verification_lines(result: Verification, output: Place, dropped: list[str] |
     for problem in result.problems:
         where = f"{problem.shard}: {problem.key}" if problem.key else problem.shard
         yield printable(f"{where}: {problem.problem}")
-    what = f"{_count(result.shards, 'shard')}, {_count(result.samples, 'sample')}"
+    what = f"{count_text(result.shards, 'shard')}, {count_text(result.samples, 'sample')}"
     if result.ok:
         yield f"All good: {what}."
         return
-    yield f"Found {_count(len(result.problems), 'problem')} in {what}."
+    yield f"Found {count_text(len(result.problems), 'problem')} in {what}."
     kinds = {problem.kind for problem in result.problems}
     if dropped:
         names = ", ".join(dropped[:_SHOWN_DROPPED]) + (", ..." if len(dropped) > _SHOWN_DROPPED else "")
@@ -193,31 +151,7 @@ _REMEDIES = {
 """What to do about problems of each kind but `shard`."""
 
 
-def _count(number: int, thing: str) -> str:
+def count_text(number: int, thing: str) -> str:
+    """Return a number of things: 1 shard, 1,000 shards."""
     plural = "es" if thing.endswith("ss") else "s"
     return f"{number:,} {thing}{'' if number == 1 else plural}"
-
-
-def size_text(size: float) -> str:
-    """Return a number of bytes for people: 1.2 MB.
-
-    >>> size_text(1_234_567)
-    '1.2 MB'
-    """
-    for unit in ("bytes", "kB", "MB", "GB"):
-        if size < 1000:
-            return f"{size:.0f} {unit}" if unit == "bytes" else f"{size:.1f} {unit}"
-        size /= 1000
-    return f"{size:.1f} TB"
-
-
-def time_text(seconds: float) -> str:
-    """Return a time span for people: 2 h 05 min.
-
-    >>> time_text(7500)
-    '2 h 05 min'
-    """
-    if seconds < 60:
-        return f"{seconds:.1f} s"
-    minutes = round(seconds / 60)
-    return f"{minutes} min" if minutes < 60 else f"{minutes // 60} h {minutes % 60:02d} min"

@@ -88,6 +88,7 @@ WRONG = [
     ({"split": ".hidden"}, ["--split", "'.hidden'"]),
     ({"license": "two\nlines"}, ["--license", "one line", "two"]),
     ({"sidecars": "yes"}, ["--sidecars", "true or false", "yes"]),
+    ({"force": "yes"}, ["--force", "true or false", "yes"]),
     ({"shard_size": 2}, ["--shard-size", "at least 3", "2"]),
     ({"shard_size": 3.5}, ["--shard-size", "3.5"]),
     ({"max_pixels": 0}, ["--max-pixels", "from 1 to 1,000,000,000", "0"]),
@@ -244,6 +245,7 @@ WITHOUT_EFFECT = {
     "overwrite": True,
     "license": "mit",
     "sidecars": True,
+    "force": True,
 }
 """For each field that does not, another value too."""
 

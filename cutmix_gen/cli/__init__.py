@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import os
 import signal
 import sys
@@ -13,7 +12,8 @@ from typing import Any, cast
 
 import click
 
-from cutmix_gen.errors import CutMixGenError, InterruptedRunError
+from cutmix_gen.cli.progress import show_log
+from cutmix_gen.errors import CutMixGenError, InterruptedRunError, did_you_mean
 from cutmix_gen.text import printable_lines
 from cutmix_gen.version import __version__
 
@@ -21,7 +21,7 @@ _STOPPING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 _GOES_ON = " What is committed stays; the same command goes on from there."
 _COMMANDS = (
     *("generate", "preview", "grid", "info", "report", "verify", "replay", "loader", "strategies"),
-    *("finalize", "convert", "export"),
+    *("finalize", "convert", "export", "completion"),
 )
 """The commands, in the order of the help text; each is `command` in the module of its name."""
 
@@ -38,6 +38,21 @@ class _Group(click.Group):
         if cmd_name not in _COMMANDS:
             return None
         return cast(click.Command, import_module(f"cutmix_gen.cli.{cmd_name}").command)
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write the first sentence of each command's help, whole."""
+        commands = [(name, self.get_command(ctx, name)) for name in _COMMANDS]
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, each.get_short_help_str(limit=1000)) for name, each in commands if each])
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """Find the command, or suggest the nearest one."""
+        name = args[0]
+        if name not in _COMMANDS and not name.startswith("-") and not ctx.resilient_parsing:
+            ctx.fail(f"There is no command '{name}'.{did_you_mean(name, _COMMANDS)}")
+        return super().resolve_command(ctx, args)
 
     def invoke(self, ctx: click.Context) -> Any:
         for number in _STOPPING:
@@ -80,13 +95,6 @@ def _fail(error: Exception) -> None:
     sys.exit(error.exit_code if isinstance(error, CutMixGenError) else 1)
 
 
-class _Formatter(logging.Formatter):
-    """Log lines that hold names from outside."""
-
-    def format(self, record: logging.LogRecord) -> str:
-        return printable_lines(super().format(record))
-
-
 @click.group(cls=_Group, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
 @click.version_option(__version__, prog_name="cutmix-gen")
 @click.option("--debug", is_flag=True, help="Show where an error came from.")
@@ -98,10 +106,9 @@ def main(debug: bool) -> None:
       cutmix-gen generate photos/train out --copies 4 --size 224
       cutmix-gen info out
     """
-    handler = logging.StreamHandler()
-    handler.setFormatter(_Formatter("%(levelname)s: %(message)s"))
-    logging.basicConfig(handlers=[handler], level=logging.DEBUG if debug else logging.WARNING)
-    logging.getLogger("PIL").setLevel(logging.CRITICAL)  # what is wrong with an image is said once, as its skip
+    show_log(debug=debug)
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")  # any name can be said on any terminal
+    if os.environ.get("NO_COLOR"):
+        click.get_current_context().color = False

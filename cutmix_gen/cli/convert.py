@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from cutmix_gen.cli.options import OUT, json_option, print_json, say
+from cutmix_gen.cli.options import OUT, NearestChoice, json_option, print_json, say
 from cutmix_gen.shards import SHARD_FORMATS
 from cutmix_gen.storage import Place, parse_place
 
@@ -12,7 +12,7 @@ from cutmix_gen.storage import Place, parse_place
 @click.command("convert")
 @OUT
 @click.argument("new", metavar="NEW")
-@click.option("--format", "format_name", type=click.Choice(list(SHARD_FORMATS)), required=True, help="Shard format.")
+@click.option("--format", "format_name", type=NearestChoice(list(SHARD_FORMATS)), required=True, help="Shard format.")
 @click.option("-j", "--jobs", type=click.IntRange(1), metavar="INT", help="Processes.  [default: usable cores]")
 @json_option
 def command(output: Place, new: str, format_name: str, jobs: int | None, as_json: bool) -> None:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from cutmix_gen.cli.options import OUT, json_option, print_json, say
+from cutmix_gen.cli.options import OUT, NearestChoice, json_option, print_json, say
 from cutmix_gen.exports import EXPORTS
 from cutmix_gen.storage import Place
 
@@ -14,7 +14,7 @@ from cutmix_gen.storage import Place
 @click.command("export")
 @OUT
 @click.argument("folder", metavar="FOLDER", type=click.Path(path_type=Path))
-@click.option("--format", "form", type=click.Choice(list(EXPORTS)), required=True, help="What to write.")
+@click.option("--format", "form", type=NearestChoice(list(EXPORTS)), required=True, help="What to write.")
 @click.option("-j", "--jobs", type=click.IntRange(1), metavar="INT", help="Processes.  [default: usable cores]")
 @json_option
 def command(output: Place, folder: Path, form: str, jobs: int | None, as_json: bool) -> None:

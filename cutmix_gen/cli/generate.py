@@ -3,29 +3,41 @@
 from __future__ import annotations
 
 import sys
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from cutmix_gen.cli.options import KEEP_LINES, OUT, SRC, config_options, json_option, print_json, say
+from cutmix_gen.cli.options import PLACE, config_options, json_option, print_json, say
+from cutmix_gen.cli.progress import Progress, talk_options
+from cutmix_gen.cli.sections import SectionedCommand
+from cutmix_gen.cli.settings import settings_lines, with_file
 from cutmix_gen.config import GenerateConfig
 from cutmix_gen.storage import Place
-from cutmix_gen.words import estimate_lines, report_lines, strategy_lines
+from cutmix_gen.words import estimate_lines, report_lines
 
 if TYPE_CHECKING:
-    from cutmix_gen.plan import Run
     from cutmix_gen.records import ShardRecord
     from cutmix_gen.tally import Tally
 
 
-@click.command("generate", epilog=KEEP_LINES + "Ways of mixing:\n" + "\n".join(strategy_lines()))
-@SRC
-@OUT
+@click.command("generate", cls=SectionedCommand)
+@click.argument("source", metavar="SRC", type=PLACE, required=False)
+@click.argument("output", metavar="OUT", type=PLACE, required=False)
 @config_options
-@click.option("--dry-run", is_flag=True, help="Say what it will take, from a timed sample, and write nothing.")
+@click.option("--dry-run", is_flag=True, help="Say what it will take, from timed trials, and write nothing.")
+@click.option(
+    "--config",
+    "config_file",
+    metavar="FILE",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="Take options from a TOML file, or from the record of a run; those given here win.",
+)
+@click.option("--print-config", is_flag=True, help="Print all options as they stand as such a file, and do no more.")
 @json_option
-def command(source: Place, output: Place, dry_run: bool, as_json: bool, **options: Any) -> None:
+@talk_options
+def command(source: Place | None, output: Place | None, **options: Any) -> None:
     """Make a set from the images in SRC, or go on where an earlier call stopped.
 
     The sub-folders of SRC are the classes; SRC may also hold shards: a set, a WebDataset, Parquet files with images and
@@ -34,46 +46,73 @@ def command(source: Place, output: Place, dry_run: bool, as_json: bool, **option
 
     \b
     Example:
-      cutmix-gen generate photos/train out --format webdataset --copies 4 --size 224
+      cutmix-gen generate photos/train out --copies 4 --size 224
     """
+    ctx = click.get_current_context()
+    talk = _Talk(as_json=options.pop("as_json"), quiet=options.pop("quiet"))
+    dry_run, prints = options.pop("dry_run"), options.pop("print_config")
+    options = with_file(ctx, options, options.pop("config_file"))
+    if prints:
+        say(settings_lines(GenerateConfig(source=Path("SRC"), output=Path("OUT"), **options)))
+        return
+    if source is None or output is None:
+        raise click.UsageError(f"SRC and OUT are missing: {ctx.command_path} SRC OUT", ctx)
     config = GenerateConfig(source=source, output=output, **options)
     if dry_run:
-        from cutmix_gen.estimate import estimate  # noqa: PLC0415  each command imports what it needs
+        _dry_run(config, talk)
+    else:
+        _make(config, talk)
 
-        expected = estimate(config)
-        print_json(asdict(expected)) if as_json else say(estimate_lines(expected))
-        return
+
+@dataclass(frozen=True, slots=True)
+class _Talk:
+    as_json: bool
+    quiet: bool
+
+
+def _make(config: GenerateConfig, talk: _Talk) -> None:
     from cutmix_gen.make import generate as run_generate  # noqa: PLC0415  each command imports what it needs
 
-    bar = _Bar()
-    try:
-        report = run_generate(config, bar)
-    finally:
-        bar.close()
-    if as_json:
-        print_json(asdict(report) | {"output": str(output)})
-    else:
-        say(report_lines(report, output))
+    with _GenerateProgress(quiet=talk.quiet) as progress:
+        report = run_generate(config, progress)
+    if talk.as_json:
+        print_json(asdict(report) | {"output": str(config.output)})
+    elif not talk.quiet:
+        say(report_lines(report, config.output))
     sys.exit(report.exit_code)
 
 
-class _Bar:
-    """A progress bar in samples, on a terminal only."""
+def _dry_run(config: GenerateConfig, talk: _Talk) -> None:
+    from cutmix_gen.estimate import estimate  # noqa: PLC0415  each command imports what it needs
+    from cutmix_gen.space import too_little  # noqa: PLC0415  as above
 
-    def __init__(self) -> None:
-        self._bar: Any = None
+    with Progress("samples", quiet=talk.quiet):
+        expected = estimate(config)
+    print_json(asdict(expected)) if talk.as_json else say(estimate_lines(expected))
+    if expected.free is not None and not (expected.fits or config.force):
+        raise too_little(config.output, expected.bytes, expected.free)
 
-    def begin(self, run: Run, done: Tally) -> None:
-        """Start the bar where the run stands."""
-        from tqdm import tqdm  # noqa: PLC0415  each command imports what it needs
 
-        self._bar = tqdm(total=run.info.samples, initial=done.total, unit=" samples", disable=None, smoothing=0.1)
+class _GenerateProgress(Progress):
+    """Counts samples; the note tells shards and skips."""
+
+    def __init__(self, *, quiet: bool) -> None:
+        super().__init__("samples", quiet=quiet)
+        self._shards = 0
+        self._planned = 0
+        self._skipped: set[str] = set()
+
+    def begin(self, done: Tally, samples: int, shards: int) -> None:
+        """Start where the run stands."""
+        self._shards, self._planned = done.shards, shards
+        self._skipped = {skip.path for skip in done.skipped}
+        self.start(samples, done.total, self._state())
 
     def add(self, record: ShardRecord) -> None:
-        """Move on by a shard's samples."""
-        self._bar.update(record.samples)
+        """Move on by the samples of a shard, those that had to be skipped among them."""
+        self._shards += 1
+        self._skipped |= {skip.path for skip in record.skipped}
+        self.advance(record.samples + len(record.skipped), self._state())
 
-    def close(self) -> None:
-        """Leave the bar as it stands."""
-        if self._bar is not None:
-            self._bar.close()
+    def _state(self) -> str:
+        return f"{self._shards:,}/{self._planned:,} shards, {len(self._skipped):,} skipped"

@@ -8,18 +8,19 @@ from dataclasses import Field, fields
 from typing import Any, TextIO, TypeVar
 
 import click
+from click.shell_completion import CompletionItem
 
 from cutmix_gen.config import GenerateConfig
+from cutmix_gen.errors import did_you_mean
+from cutmix_gen.masks import STRATEGIES
 from cutmix_gen.storage import parse_place
 from cutmix_gen.text import printable_lines
+from cutmix_gen.words import option_fields, summary, value_text
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
 FOUND_WRONG = 3
 """Exit code of a command that finished, but skipped something or found something wrong."""
-
-KEEP_LINES = "\b\n"
-"""What tells click to leave the lines of a paragraph as they are."""
 
 PLACE = parse_place
 """Type of an argument that is a folder or a URI."""
@@ -63,7 +64,7 @@ def _config_option(item: Field[Any]) -> Callable[[Command], Command]:
     if isinstance(default, bool):
         settings |= {"is_flag": True, "show_default": "on" if default else False}
     elif facts["choices"]:
-        settings |= {"type": click.Choice(list(facts["choices"])), "show_default": True}
+        settings |= {"type": NearestChoice(list(facts["choices"])), "show_default": True}
     else:
         kind = str(item.type)
         settings["metavar"] = facts["metavar"]
@@ -77,7 +78,38 @@ def _config_option(item: Field[Any]) -> Callable[[Command], Command]:
                 "default": None,
             }
         settings["show_default"] = default not in (None, (), "")
+        settings["shell_complete"] = _COMPLETIONS.get(item.name)
     return click.option(*names, **settings)
+
+
+class NearestChoice(click.Choice[str]):
+    """A choice that suggests the nearest of its values for a wrong one."""
+
+    def get_invalid_choice_message(self, value: Any, ctx: click.Context | None) -> str:
+        """Return the message."""
+        return super().get_invalid_choice_message(value, ctx) + did_you_mean(str(value), self.choices)
+
+
+def _complete_strategy(_ctx: click.Context, _param: click.Parameter, incomplete: str) -> list[CompletionItem]:
+    return [
+        CompletionItem(name, help=summary(strategy))
+        for name, strategy in STRATEGIES.items()
+        if name.startswith(incomplete)
+    ]
+
+
+def _complete_mix_option(ctx: click.Context, _param: click.Parameter, incomplete: str) -> list[CompletionItem]:
+    """Offer the options of the strategies that are chosen, with their defaults."""
+    chosen = {name.partition(":")[0] for name in ctx.params.get("strategy") or ("cutmix",)}
+    items = [item for name, strategy in STRATEGIES.items() if name in chosen for item in option_fields(strategy)]
+    return [
+        CompletionItem(f"{item.name}={value_text(item.default)}", help=item.metadata["help"])
+        for item in items
+        if item.name.startswith(incomplete.partition("=")[0])
+    ]
+
+
+_COMPLETIONS = {"strategy": _complete_strategy, "mix_option": _complete_mix_option}
 
 
 def _lines_of(ctx: click.Context, param: click.Parameter, file: TextIO | None) -> tuple[str, ...]:

@@ -7,8 +7,8 @@ from pathlib import Path
 import click
 
 from cutmix_gen.cli.options import OUT
+from cutmix_gen.quantities import size_text
 from cutmix_gen.storage import Place
-from cutmix_gen.words import size_text
 
 
 @click.command("report")

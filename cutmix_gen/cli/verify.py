@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from cutmix_gen.cli.options import FOUND_WRONG, OUT, json_option, moved_source, print_json, say
+from cutmix_gen.cli.progress import Progress, talk_options
 from cutmix_gen.storage import Place
 from cutmix_gen.words import verification_lines
 
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
 @moved_source
 @click.option("--repair", is_flag=True, help="Drop what is bad, so that the next generate makes it again.")
 @click.option("-j", "--jobs", type=click.IntRange(1), metavar="INT", help="Processes.  [default: usable cores]")
+@talk_options
 @json_option
 def command(  # noqa: PLR0913, PLR0917  a command's parameters are its options
     output: Place,
@@ -39,6 +41,7 @@ def command(  # noqa: PLR0913, PLR0917  a command's parameters are its options
     source: Place | None,
     repair: bool,
     jobs: int | None,
+    quiet: bool,
     as_json: bool,
 ) -> None:
     """Check a set: its description, its shards against their records, every label against the law.
@@ -56,17 +59,13 @@ def command(  # noqa: PLR0913, PLR0917  a command's parameters are its options
     from cutmix_gen.verify import repair as run_repair  # noqa: PLC0415
     from cutmix_gen.verify import verify as run_verify  # noqa: PLC0415
 
-    bar = _Bar()
-    try:
-        result = run_verify(
-            output, deep=deep, jobs=jobs, replays=Replays(count, seed, source) if count else None, progress=bar
-        )
-    finally:
-        bar.close()
+    replays = Replays(count, seed, source) if count else None
+    with Progress("shards", quiet=quiet) as progress:
+        result = run_verify(output, deep=deep, jobs=jobs, replays=replays, progress=progress)
     dropped = run_repair(output, result.problems) if repair else None
     if as_json:
         print_json(_facts(result) | ({} if dropped is None else {"dropped": dropped}))
-    else:
+    elif not quiet or not result.ok:
         say(verification_lines(result, output, dropped))
     sys.exit(0 if result.ok else FOUND_WRONG)
 
@@ -74,25 +73,3 @@ def command(  # noqa: PLR0913, PLR0917  a command's parameters are its options
 def _facts(result: Verification) -> dict[str, Any]:
     problems = [{"shard": each.shard, "key": each.key, "problem": each.problem} for each in result.problems]
     return {"ok": result.ok, "shards": result.shards, "samples": result.samples, "problems": problems}
-
-
-class _Bar:
-    """A progress bar in shards, on a terminal only."""
-
-    def __init__(self) -> None:
-        self._bar: Any = None
-
-    def start(self, total: int) -> None:
-        """Start the bar."""
-        from tqdm import tqdm  # noqa: PLC0415  each command imports what it needs
-
-        self._bar = tqdm(total=total, unit=" shards", disable=None, smoothing=0.1)
-
-    def advance(self, count: int) -> None:
-        """Move on."""
-        self._bar.update(count)
-
-    def close(self) -> None:
-        """Leave the bar as it stands."""
-        if self._bar is not None:
-            self._bar.close()

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import Field, fields
 from typing import NamedTuple
 
-from cutmix_gen.errors import UsageError
+from cutmix_gen.errors import UsageError, did_you_mean
 from cutmix_gen.masks.base import Strategy
 from cutmix_gen.masks.cutmix import CutMix
 from cutmix_gen.masks.fmix import FMix
@@ -106,10 +106,7 @@ def make_strategy(name: str, options: Mapping[str, object]) -> Strategy:
         If there is no such strategy, or an option of it does not fit.
     """
     if name not in STRATEGIES:
-        import difflib  # noqa: PLC0415  only for the message
-
-        near = difflib.get_close_matches(name, STRATEGIES, 1)
-        hint = f" Did you mean '{near[0]}'?" if near else ""
+        hint = did_you_mean(name, STRATEGIES)
         raise UsageError(f"There is no strategy '{name}'.{hint} Choose from: {', '.join(STRATEGIES)}.")
     try:
         return STRATEGIES[name](**options)
@@ -138,7 +135,8 @@ def _parse_options(options: Iterable[str], names: list[str]) -> dict[str, int | 
             raise UsageError(f"--mix-option takes KEY=VALUE, but it is '{text}'.")
         if key not in known:
             there = f"It has: {', '.join(known)}." if known else "It has none."
-            raise UsageError(f"There is no option '{key}' of strategy {' or '.join(names)}. {there}")
+            hint = did_you_mean(key, known)
+            raise UsageError(f"There is no option '{key}' of strategy {' or '.join(names)}.{hint} {there}")
         values[key] = _parse_value(known[key], value)
     return values
 

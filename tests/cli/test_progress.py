@@ -1,0 +1,153 @@
+from __future__ import annotations
+
+import os
+import pty
+import subprocess
+import sys
+import termios
+import time
+
+import pytest
+
+from cutmix_gen.cli import progress
+from cutmix_gen.cli.progress import Progress, Rate
+from tests.sets import make_folder
+
+
+class Clock:
+    def __init__(self) -> None:
+        self.now = 0.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+def test_a_rate_looks_back_a_minute(clock):
+    rate = Rate(clock)
+    for second in range(1, 121):
+        clock.now = second
+        rate.add(100 if second <= 60 else 10)
+    assert rate.per_second() == pytest.approx(10, rel=0.01)
+
+
+def test_a_rate_does_not_swing_between_two_bursts(clock):
+    rate = Rate(clock)
+    for second in (10, 20, 30):
+        clock.now = second
+        rate.add(1000)
+    for pause in (0, 4, 9.9):
+        clock.now = 30 + pause
+        assert rate.per_second() == pytest.approx(100)
+
+
+def test_a_rate_falls_when_work_stands_still(clock):
+    rate = Rate(clock)
+    for second in (10, 20, 30):
+        clock.now = second
+        rate.add(1000)
+    clock.now = 90
+    assert rate.per_second() == pytest.approx(3000 / 80)
+
+
+def test_a_rate_is_unknown_at_first(clock):
+    rate = Rate(clock)
+    clock.now = 50
+    assert rate.per_second() == 0
+
+
+def test_there_is_a_line_a_minute_where_there_is_no_terminal(monkeypatch, capsys):
+    monkeypatch.setattr(progress, "_LINE_EVERY", 0.05)
+    monkeypatch.setattr(progress, "_TICK", 0.01)
+    with Progress("samples") as shown:
+        shown.start(2000, 0, "0/4 shards")
+        time.sleep(0.1)
+        shown.advance(500, "1/4 shards")
+        time.sleep(0.1)
+    out, err = capsys.readouterr()
+    assert out == ""
+    first, last = err.splitlines()[0], err.splitlines()[-1]
+    assert "0% 0/2,000 samples" in first
+    assert "25% 500/2,000 samples" in last
+    assert "samples/s" in last
+    assert last.endswith("left, 1/4 shards")
+    assert len(err.splitlines()) <= 5
+
+
+def test_a_short_command_writes_no_line(capsys):
+    with Progress("samples") as shown:
+        shown.say("Scanning")
+        shown.start(1)
+        shown.advance(1)
+    assert capsys.readouterr() == ("", "")
+
+
+def test_quiet_shows_nothing(monkeypatch, capsys):
+    monkeypatch.setattr(progress, "_LINE_EVERY", 0.0)
+    with Progress("samples", quiet=True) as shown:
+        shown.start(1)
+        shown.advance(1)
+    assert capsys.readouterr() == ("", "")
+
+
+def run(folder, output, *options, on_terminal=False):
+    """Run `generate`; return its standard output and what it wrote to standard error."""
+    command = [sys.executable, "-m", "cutmix_gen", "generate", str(folder), str(output), *options]
+    if not on_terminal:
+        done = subprocess.run(command, capture_output=True, text=True, check=True)
+        return done.stdout, done.stderr
+    parent, child = pty.openpty()
+    termios.tcsetwinsize(child, (24, 120))
+    done = subprocess.run(command, stdout=subprocess.PIPE, stderr=child, text=True, check=True)
+    os.close(child)
+    shown = b""
+    try:
+        while piece := os.read(parent, 1 << 16):
+            shown += piece
+    except OSError:  # how a terminal ends
+        pass
+    os.close(parent)
+    return done.stdout, shown.decode()
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    folder = make_folder(tmp_path_factory.mktemp("source") / "images", per_class=10)
+    (folder / "class-0/bad.jpg").write_bytes(b"not an image")
+    return folder
+
+
+OPTIONS = ("--backend", "serial", "--max-failures", "1")
+
+
+def run_with_a_skip(folder, output, *options):
+    with pytest.raises(subprocess.CalledProcessError) as failed:
+        run(folder, output, *OPTIONS, *options)
+    assert failed.value.returncode == 3
+    return failed.value.stdout, failed.value.stderr
+
+
+def test_a_terminal_sees_the_steps_then_samples_shards_and_skips(tmp_path):
+    folder = make_folder(tmp_path / "images", per_class=10)
+    out, shown = run(folder, tmp_path / "out", "--backend", "serial", on_terminal=True)
+    assert "Made 60 samples" in out
+    assert f"Scanning {folder}" in shown
+    assert "100% |" in shown
+    assert "60/60 samples" in shown
+    assert "2/2 shards, 0 skipped" in shown
+
+
+def test_quiet_says_nothing_but_skips_still_make_the_exit_code(folder, tmp_path):
+    assert run_with_a_skip(folder, tmp_path / "out", "--quiet") == ("", "")
+
+
+def test_verbose_says_each_step_on_standard_error(folder, tmp_path):
+    out, err = run_with_a_skip(folder, tmp_path / "out", "--verbose")
+    assert "Made 60 samples" in out
+    for step in ("Scanning", "Planning for 31 images of 3 classes", "lacks 2 of its 2", "Committed data/train-000000"):
+        assert step in err
+    assert "Committed" not in out
