@@ -297,7 +297,8 @@ def _begun(config: GenerateConfig, sample: Scan) -> Iterator[Run]:
 
 def _timed(output: Place, run: int, source: Place, identity: str, task: int) -> tuple[float, list[ShardRecord]]:
     """Make the shards of a task, and tell how long that took: this is what travels to the workers."""
-    open_run(output, run, source, identity)  # what a worker of the run does once is no part of each task
+    with Manifest(output).held() as state:
+        open_run(output, run, source, identity, state)  # what a worker of the run does once is no part of each task
     started = time.perf_counter()
     records = produce_in(output, run, source, identity, task)
     return time.perf_counter() - started, records

@@ -17,13 +17,21 @@ def sealed(facts: dict[str, Any], indent: int | None = None) -> bytes:
     >>> sealed({"samples": 7})[:21]
     b'{"samples":7,"seal":"'
     """
-    separators = None if indent else (",", ":")
-    text = json.dumps(
-        facts | {"seal": _BLANK.decode()}, indent=indent, ensure_ascii=indent is None, separators=separators
-    )
-    data = text.encode() + b"\n"
+    blank = facts | {"seal": _BLANK.decode()}
+    data = _compact(blank) if indent is None else _pretty(blank, indent)
     place = data.rindex(_BLANK)
     return data[:place] + _digest(data) + data[place + len(_BLANK) :]
+
+
+def _compact(facts: dict[str, Any]) -> bytes:
+    return json.dumps(facts, separators=(",", ":")).encode() + b"\n"
+
+
+def _pretty(facts: dict[str, Any], indent: int) -> bytes:
+    try:
+        return json.dumps(facts, indent=indent, ensure_ascii=False).encode() + b"\n"
+    except UnicodeEncodeError:  # a folder whose name is no text
+        return json.dumps(facts, indent=indent).encode() + b"\n"
 
 
 def is_sealed(data: bytes) -> bool:

@@ -53,13 +53,14 @@ def rows(output: Path) -> dict[str, dict]:
 
 
 def start(*arguments: str | Path) -> subprocess.Popen[str]:
-    """Start the program as a process group of its own."""
+    """Start the program as a process group of its own, with the signals of a terminal."""
     return subprocess.Popen(
         [sys.executable, "-m", "cutmix_gen", *map(str, arguments)],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
         start_new_session=True,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # ignored where tests run in the background
     )
 
 

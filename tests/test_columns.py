@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from cutmix_gen.columns import bar, fitted, shown, width_of
+from cutmix_gen.columns import bar, fitted, width_of
 
 
 @pytest.mark.parametrize(
@@ -17,11 +17,6 @@ def test_a_text_is_as_wide_as_it_shows(text, width):
 def test_a_fitted_text_has_just_that_width(text, width):
     assert width_of(fitted(text, width)) == width
     assert fitted(text, width).endswith((" ", "…", text))
-
-
-def test_what_would_steer_a_terminal_is_escaped():
-    assert shown("a\x1b]0;title\x07\nb\u202e\u0085") == "a\\x1b]0;title\\x07\\nb\\u202e\\x85"
-    assert shown("naïve 猫 עברית") == "naïve 猫 עברית"
 
 
 def test_a_bar_shows_the_least_share_and_the_whole():

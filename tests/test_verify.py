@@ -199,7 +199,7 @@ def test_a_flipped_bit_anywhere_in_a_set_is_found(tmp_path, shards):
         ({"converted": 91}, "converted is 91 of 90"),
         ({"kind": "original"}, "kind is original"),
         ({"copy": 2}, "copy is 2"),
-        ({"shard": 0}, "it is the record of shard 0"),
+        ({"shard": 0}, "does not hold the record of shard 1"),
         ({"run": 2}, "it is the record of shard 1 of run 2"),
         ({"file": "data/train-000000.parquet"}, "it names the file data/train-000000.parquet"),
         ({"skipped": [{"path": "class-0/0000.jpg", "reason": "no"}]}, "90 and 1 skipped"),
@@ -279,12 +279,12 @@ def test_a_run_file_that_is_gone_is_found(folder, damaged):
     ("changes", "problem"),
     [
         ({"first_shard": 1}, "must follow on"),
-        ({"shards": 3}, "number of shards is 3"),
-        ({"samples": 3}, "number of samples is 3"),
-        ({"num_images": 80}, "number of images is 80"),
-        ({"number": 2}, "number is 2"),
+        ({"shards": 3}, "has 3 shards of"),
+        ({"samples": 3}, "of 3 samples by its file"),
+        ({"num_images": 80}, "counts its images otherwise"),
+        ({"number": 2}, "does not describe a run 1"),
         ({"digest": "d"}, "digest is d"),
-        ({"config": {"colour": 1}}, "its configuration is none of this version's"),
+        ({"config": {"colour": 1}}, "settings that this version of cutmix-gen does not take"),
     ],
 )
 def test_a_run_that_does_not_agree_with_its_plan_is_found(damaged, changes, problem):
