@@ -281,7 +281,7 @@ def test_a_run_file_that_is_gone_is_found(folder, damaged):
         ({"first_shard": 1}, "must follow on"),
         ({"shards": 3}, "has 3 shards of"),
         ({"samples": 3}, "of 3 samples by its file"),
-        ({"num_images": 80}, "counts its images otherwise"),
+        ({"num_images": 80}, "the file was changed or damaged"),
         ({"number": 2}, "does not describe a run 1"),
         ({"digest": "d"}, "digest is d"),
         ({"config": {"colour": 1}}, "settings that this version of cutmix-gen does not take"),

@@ -181,7 +181,7 @@ def stamps(folder: Place) -> dict[str, Stamp]:
     try:
         with os.scandir(folder) as entries:
             found = [(entry.name, entry.stat()) for entry in entries if entry.is_file()]
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):
         return {}
     return {name: Stamp(status.st_size, status.st_mtime_ns) for name, status in found}
 

@@ -14,6 +14,7 @@ from click.testing import CliRunner
 
 from cutmix_gen.cli import main
 from cutmix_gen.columns import width_of
+from cutmix_gen.seals import sealed
 from tests.sets import make_folder
 
 NAMES = ("class-0", "猫", "\x1b[31mred", "a name of a class that is so long that no terminal has room for it, not one")
@@ -151,7 +152,7 @@ def test_a_thousand_records_take_no_second(made, tmp_path):
     record = json.loads((made / ".cutmix_gen/shards/000000.json").read_text())
     for number in range(1000):
         path = tmp_path / f".cutmix_gen/shards/{number:06d}.json"
-        path.write_text(json.dumps(record | {"shard": number}))
+        path.write_bytes(sealed(record | {"shard": number}))
     started = time.process_time()
     call("info", tmp_path, "--json")
     assert time.process_time() - started < 1

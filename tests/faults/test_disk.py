@@ -66,7 +66,7 @@ def small_disk(tmp_path):
 @pytest.mark.parametrize("shards", ["parquet", "webdataset"])
 def test_a_full_disk_stops_the_run_and_more_room_lets_it_go_on(folder, expected, shards, small_disk):
     output = small_disk / "out"
-    errors = finish(start("generate", folder, output, *OPTIONS, "--format", shards), 1)
+    errors = finish(start("generate", folder, output, *OPTIONS, "--format", shards, "--force"), 1)
     assert "must be written, but that failed: no space left on device. Make room on the disk" in errors
     assert errors.count("\n") == 1, errors
     assert records(output)

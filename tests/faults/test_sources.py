@@ -32,19 +32,19 @@ def grow(image: Path) -> str:
     size = image.stat().st_size
     with image.open("ab") as file:
         file.write(b"more")
-    return f"the file has {size + 4} bytes, it had {size} when it was scanned"
+    return f"the file has more bytes than the {size} that it had when it was scanned"
 
 
 def shrink(image: Path) -> str:
     size = image.stat().st_size
     image.write_bytes(image.read_bytes()[:-9])
-    return f"the file has {size - 9} bytes, it had {size} when it was scanned"
+    return f"the file has {size - 9} bytes, {size} that it had when it was scanned"
 
 
 def become_folder(image: Path) -> str:
     image.unlink()
     image.mkdir()
-    return "IsADirectoryError"
+    return "no regular file"
 
 
 def become_broken_link(image: Path) -> str:
