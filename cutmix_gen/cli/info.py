@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from cutmix_gen.cli.options import OUT, json_option, print_json, say
+from cutmix_gen.cli.options import OUT, json_option, print_json
 from cutmix_gen.columns import bar, fitted, width_of
 from cutmix_gen.quantities import size_text
 from cutmix_gen.storage import Place
@@ -49,7 +49,8 @@ def command(output: Place, all_classes: bool, as_json: bool) -> None:
         print_json(asdict(description))
         return
     width = shutil.get_terminal_size().columns if sys.stdout.isatty() else _PIPED
-    say(_lines(description, output, width, None if all_classes else _SHOWN_CLASSES))
+    for line in _lines(description, output, width, None if all_classes else _SHOWN_CLASSES):
+        click.echo(line)  # coloured: `say` would escape that, and names are escaped already
 
 
 def _lines(description: Description, output: Place, width: int, classes: int | None) -> Iterator[str]:

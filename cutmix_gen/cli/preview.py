@@ -29,7 +29,7 @@ def command(source: Place, picture: Place, rows: int, columns: int, explain: boo
 
     \b
     Example:
-      cutmix-gen preview photos/train --size 224 --strategy patches --mix-option grid=4
+      cutmix-gen preview photos/train --strategy patches --mix-option grid=4
       cutmix-gen preview photos/train -o why.png --explain --rows 3
     """
     if explain and click.get_current_context().get_parameter_source("columns") is ParameterSource.COMMANDLINE:

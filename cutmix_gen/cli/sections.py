@@ -21,7 +21,7 @@ SECTIONS = {
     "How images are stored": ("mode", "image_format", "quality", "subsampling", "codec"),
     "Labels and card": ("dense_labels", "label_smoothing", "license", "sidecars"),
     "A set that is there": ("append", "overwrite"),
-    "Running": ("jobs", "backend", "address", "slice", "max_failures", "force", "dry_run"),
+    "Running": ("jobs", "backend", "address", "slice", "max_failures", "max_pixels", "force", "dry_run"),
     "Settings and output": ("config_file", "print_config", "as_json", "quiet", "verbose"),
 }
 """Titles, and the parameters under each; every one but --help has its place."""
