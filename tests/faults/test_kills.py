@@ -38,7 +38,7 @@ def test_killed_at_random_moments_a_run_ends_in_the_same_bytes(folder, expected,
 
 def workers_of(process: subprocess.Popen[str]) -> list[int]:
     """Return the processes that a run has started to work for it."""
-    found = subprocess.run(["ps", "-eo", "pid=,ppid=,args="], capture_output=True, text=True, check=True).stdout
+    found = subprocess.run(["ps", "-wweo", "pid=,ppid=,args="], capture_output=True, text=True, check=True).stdout
     lines = [line.split(None, 2) for line in found.splitlines()]
     return [int(pid) for pid, parent, args in lines if int(parent) == process.pid and "popen_loky" in args]
 
