@@ -21,6 +21,7 @@ from cutmix_gen.storage import (
     remove_leftovers,
     sha256,
     source_path,
+    stamps,
 )
 
 names = st.binary(min_size=1).map(lambda name: name.replace(b"\0", b"").replace(b"/", b"")).filter(bool)
@@ -214,3 +215,21 @@ def test_there_is_nothing_to_remove_in_a_folder_that_is_not_there(tmp_path):
 def test_a_hash_is_that_of_the_content(tmp_path):
     (tmp_path / "shard").write_bytes(b"content" * 100_000)
     assert sha256(tmp_path / "shard") == hashlib.sha256(b"content" * 100_000).hexdigest()
+
+
+def test_a_file_that_goes_while_its_folder_is_listed_hides_no_other(tmp_path, monkeypatch):
+    for name in ("a", "b", "c"):
+        (tmp_path / name).write_bytes(b"12345")
+    with os.scandir(tmp_path) as entries:
+        found = sorted(entries, key=lambda entry: entry.name)
+    (tmp_path / "b").unlink()
+
+    class Listing(list):
+        def __enter__(self):
+            return self
+
+        def __exit__(self, *_):
+            pass
+
+    monkeypatch.setattr("cutmix_gen.storage.os.scandir", lambda _: Listing(found))
+    assert {name: stamp.size for name, stamp in stamps(tmp_path).items()} == {"a": 5, "c": 5}

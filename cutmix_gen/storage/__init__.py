@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import os
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import NamedTuple, TypeVar
 
@@ -178,12 +178,18 @@ def stamps(folder: Place) -> dict[str, Stamp]:
     """Return the files directly in a folder by their names, read in one go; none where there is no folder."""
     if not isinstance(folder, Path):
         return {name: Stamp(*facts) for name, *facts in folder.stamps()}
+    found: dict[str, Stamp] = {}
     try:
-        with os.scandir(folder) as entries:
-            found = [(entry.name, entry.stat()) for entry in entries if entry.is_file()]
+        entries = os.scandir(folder)
     except (FileNotFoundError, NotADirectoryError):
-        return {}
-    return {name: Stamp(status.st_size, status.st_mtime_ns) for name, status in found}
+        return found
+    with entries:
+        for entry in entries:
+            with suppress(FileNotFoundError):  # a temporary file that has got its name meanwhile
+                if entry.is_file():
+                    status = entry.stat()
+                    found[entry.name] = Stamp(status.st_size, status.st_mtime_ns)
+    return found
 
 
 def remove_leftovers(folder: Place) -> None:
