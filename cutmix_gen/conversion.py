@@ -8,7 +8,7 @@ from functools import partial
 
 from cutmix_gen.config import GenerateConfig
 from cutmix_gen.errors import SetError, UsageError
-from cutmix_gen.execute import run_tasks, usable_cores
+from cutmix_gen.execute import TaskProgress, run_counted
 from cutmix_gen.make import finalize
 from cutmix_gen.manifest import Manifest, RunInfo
 from cutmix_gen.records import Rows, ShardRecord
@@ -16,7 +16,9 @@ from cutmix_gen.shards import checked, shard_format
 from cutmix_gen.storage import Place, atomic_file, local_copy, parse_place, put_new, sha256
 
 
-def convert_set(output: Place, new: Place, format_name: str, jobs: int | None = None) -> int:
+def convert_set(
+    output: Place, new: Place, format_name: str, jobs: int | None = None, progress: TaskProgress | None = None
+) -> int:
     """Write a finished set in another shard format, or go on where an earlier call stopped.
 
     The new set is the one that `generate` would have made in that format: it can be verified, appended to and
@@ -31,6 +33,8 @@ def convert_set(output: Place, new: Place, format_name: str, jobs: int | None = 
     format_name : str
     jobs : int, optional
         Processes to work with; by default the usable cores.
+    progress : TaskProgress, optional
+        Told of the shards.
 
     Returns
     -------
@@ -56,7 +60,7 @@ def convert_set(output: Place, new: Place, format_name: str, jobs: int | None = 
             "Run the command that made it again."
         )
     _begin(manifest, new, format_name)
-    samples = sum(run_tasks(partial(_convert_shard, output, new), shards, "loky", jobs or usable_cores()))
+    samples = sum(run_counted(partial(_convert_shard, output, new), shards, jobs, progress))
     finalize(new, license_name=manifest.read_license())
     return samples
 

@@ -7,14 +7,16 @@ from functools import partial
 from pathlib import Path
 
 from cutmix_gen.errors import SetError
-from cutmix_gen.execute import run_tasks, usable_cores
+from cutmix_gen.execute import TaskProgress, run_counted
 from cutmix_gen.exports import make_export
 from cutmix_gen.manifest import Manifest
 from cutmix_gen.shards import checked, shard_format
 from cutmix_gen.storage import Place, local_copy, sha256
 
 
-def export_set(output: Place, folder: Path, form: str, jobs: int | None = None) -> int:
+def export_set(
+    output: Place, folder: Path, form: str, jobs: int | None = None, progress: TaskProgress | None = None
+) -> int:
     """Write the committed samples of a set to a new folder, which appears whole or not at all.
 
     Parameters
@@ -26,6 +28,8 @@ def export_set(output: Place, folder: Path, form: str, jobs: int | None = None) 
         One of `EXPORTS`.
     jobs : int, optional
         Processes to work with; by default the usable cores.
+    progress : TaskProgress, optional
+        Told of the shards.
 
     Returns
     -------
@@ -49,7 +53,7 @@ def export_set(output: Place, folder: Path, form: str, jobs: int | None = None) 
     shutil.rmtree(made, ignore_errors=True)
     made.mkdir(parents=True)
     try:
-        samples = sum(run_tasks(partial(_export_shard, output, made, form), shards, "loky", jobs or usable_cores()))
+        samples = sum(run_counted(partial(_export_shard, output, made, form), shards, jobs, progress))
         export.finish(made, info.schema)
         made.replace(folder)
     finally:

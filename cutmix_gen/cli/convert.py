@@ -5,6 +5,7 @@ from __future__ import annotations
 import click
 
 from cutmix_gen.cli.options import OUT, NearestChoice, json_option, print_json, say
+from cutmix_gen.cli.progress import Progress, talk_options
 from cutmix_gen.shards import SHARD_FORMATS
 from cutmix_gen.storage import Place, parse_place
 
@@ -14,8 +15,9 @@ from cutmix_gen.storage import Place, parse_place
 @click.argument("new", metavar="NEW")
 @click.option("--format", "format_name", type=NearestChoice(list(SHARD_FORMATS)), required=True, help="Shard format.")
 @click.option("-j", "--jobs", type=click.IntRange(1), metavar="INT", help="Processes.  [default: usable cores]")
+@talk_options
 @json_option
-def command(output: Place, new: str, format_name: str, jobs: int | None, as_json: bool) -> None:
+def command(output: Place, new: str, format_name: str, jobs: int | None, quiet: bool, as_json: bool) -> None:
     """Write the set in OUT to the folder NEW in another shard format. No image is decoded.
 
     NEW is the set that generate would have made in that format. The same command again goes on where one stopped.
@@ -27,8 +29,9 @@ def command(output: Place, new: str, format_name: str, jobs: int | None, as_json
     from cutmix_gen.conversion import convert_set  # noqa: PLC0415  each command imports what it needs
 
     place = parse_place(new)
-    samples = convert_set(output, place, format_name, jobs)
+    with Progress("shards", quiet=quiet) as progress:
+        samples = convert_set(output, place, format_name, jobs, progress)
     if as_json:
         print_json({"output": str(place), "format": format_name, "samples": samples})
-    else:
+    elif not quiet:
         say([f"Wrote {samples:,} samples to {place} as {format_name}."])

@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 
 from cutmix_gen.cli.options import OUT, NearestChoice, json_option, print_json, say
+from cutmix_gen.cli.progress import Progress, talk_options
 from cutmix_gen.exports import EXPORTS
 from cutmix_gen.storage import Place
 
@@ -16,8 +17,9 @@ from cutmix_gen.storage import Place
 @click.argument("folder", metavar="FOLDER", type=click.Path(path_type=Path))
 @click.option("--format", "form", type=NearestChoice(list(EXPORTS)), required=True, help="What to write.")
 @click.option("-j", "--jobs", type=click.IntRange(1), metavar="INT", help="Processes.  [default: usable cores]")
+@talk_options
 @json_option
-def command(output: Place, folder: Path, form: str, jobs: int | None, as_json: bool) -> None:
+def command(output: Place, folder: Path, form: str, jobs: int | None, quiet: bool, as_json: bool) -> None:
     """Write the samples of the set in OUT to a new FOLDER in another form. No image is decoded.
 
     imagefolder has SPLIT/CLASS/KEY.jpg and a metadata.jsonl with all fields, as Hugging Face's imagefolder reads it.
@@ -29,8 +31,9 @@ def command(output: Place, folder: Path, form: str, jobs: int | None, as_json: b
     """
     from cutmix_gen.exporting import export_set  # noqa: PLC0415  each command imports what it needs
 
-    samples = export_set(output, folder, form, jobs)
+    with Progress("shards", quiet=quiet) as progress:
+        samples = export_set(output, folder, form, jobs, progress)
     if as_json:
         print_json({"folder": str(folder), "format": form, "samples": samples})
-    else:
+    elif not quiet:
         say([f"Wrote {samples:,} samples to {folder} as {form}."])

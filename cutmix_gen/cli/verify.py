@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 @click.option("-j", "--jobs", type=click.IntRange(1), metavar="INT", help="Processes.  [default: usable cores]")
 @talk_options
 @json_option
-def command(  # noqa: PLR0913, PLR0917  a command's parameters are its options
+def command(
     output: Place,
     deep: bool,
     count: int,

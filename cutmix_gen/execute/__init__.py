@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
+from contextlib import closing
 from importlib import import_module
-from typing import TypeVar
+from typing import Protocol, TypeVar
 
-__all__ = ["CLUSTERS", "ENGINES", "run_tasks", "usable_cores"]
+__all__ = ["CLUSTERS", "ENGINES", "TaskProgress", "run_counted", "run_tasks", "usable_cores"]
 
 Result = TypeVar("Result")
 
@@ -62,3 +63,26 @@ def run_tasks(
     engine = import_module(f"{__name__}.{ENGINES[backend]}")
     results: Generator[Result, None, None] = engine.run(function, tasks, backend, jobs, address)
     return results
+
+
+class TaskProgress(Protocol):
+    """Who wants to know how many tasks are done."""
+
+    def start(self, total: int) -> None:
+        """Take note of how many there are."""
+
+    def advance(self, count: int) -> None:
+        """Take note that so many more are done."""
+
+
+def run_counted(
+    function: Callable[[int], Result], tasks: Sequence[int], jobs: int | None, progress: TaskProgress | None
+) -> Iterator[Result]:
+    """Call a function with each task number in processes of this machine, telling how many are done."""
+    if progress:
+        progress.start(len(tasks))
+    with closing(run_tasks(function, tasks, "loky", jobs or usable_cores())) as results:
+        for result in results:
+            if progress:
+                progress.advance(1)
+            yield result

@@ -5,11 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import partial
-from typing import Protocol
 from uuid import uuid4
 
 from cutmix_gen.errors import SetError
-from cutmix_gen.execute import run_tasks, usable_cores
+from cutmix_gen.execute import TaskProgress, run_tasks, usable_cores
 from cutmix_gen.manifest import Manifest
 from cutmix_gen.records import Problem
 from cutmix_gen.storage import Place
@@ -18,7 +17,7 @@ from cutmix_gen.verify.description import beside_problems, check_runs, made_shar
 from cutmix_gen.verify.repair import repair
 from cutmix_gen.verify.shard import ShardCheck, check_shard
 
-__all__ = ["Replays", "Verification", "VerifyProgress", "repair", "verify"]
+__all__ = ["Replays", "Verification", "repair", "verify"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,23 +35,13 @@ class Verification:
         return not self.problems
 
 
-class VerifyProgress(Protocol):
-    """Who wants to know how far a verification is."""
-
-    def start(self, total: int) -> None:
-        """Take note of how many shards, and samples to be made again, there are."""
-
-    def advance(self, count: int) -> None:
-        """Take note that so many of them are done."""
-
-
 def verify(
     output: Place,
     *,
     deep: bool = False,
     jobs: int | None = None,
     replays: Replays | None = None,
-    progress: VerifyProgress | None = None,
+    progress: TaskProgress | None = None,
 ) -> Verification:
     """Check a set: that its description is whole, and that every shard is what the description says.
 
@@ -68,7 +57,8 @@ def verify(
         Processes to work with; by default the usable cores.
     replays : Replays, optional
         Samples to make again from the sources, and to compare byte for byte.
-    progress : VerifyProgress, optional
+    progress : TaskProgress, optional
+        Told of the shards, and of the samples that are made again.
 
     Raises
     ------
@@ -111,7 +101,7 @@ _INCOMPLETE = ("description", "shard", "stranger", "unfinished")
 """Kinds of problems with which a set's card need not agree with the records."""
 
 
-def _advancing(results: Iterator[Problem | None], progress: VerifyProgress | None) -> Iterator[Problem | None]:
+def _advancing(results: Iterator[Problem | None], progress: TaskProgress | None) -> Iterator[Problem | None]:
     for result in results:
         if progress:
             progress.advance(1)
