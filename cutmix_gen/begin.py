@@ -46,7 +46,7 @@ def begin(config: GenerateConfig) -> Run:
         _check_empty(config.output)
         return begin_in(config, scan_source(config.source))
     with manifest.beginning():
-        runs = manifest.runs()
+        runs = _runs_of(manifest, config)
         if runs and (not config.overwrite or _is_half_of(config, manifest, runs)):
             return _in_set(config, manifest, runs)
         scanned = scan_source(config.source)
@@ -82,7 +82,7 @@ def look_ahead(config: GenerateConfig) -> Outlook:
     """
     check_places(config)
     manifest = Manifest(config.output)
-    runs = manifest.runs() if manifest.exists() else []
+    runs = _runs_of(manifest, config) if manifest.exists() else []
     if not manifest.exists():
         _check_empty(config.output)
     replaces = bool(runs) and config.overwrite and not _is_half_of(config, manifest, runs)
@@ -117,6 +117,17 @@ def _check_space(new: _Resolved, reclaimed: int = 0) -> None:
     check_space(config, sources, new.headers, wanted)
 
 
+def _runs_of(manifest: Manifest, config: GenerateConfig) -> list[RunInfo]:
+    """Return the runs of a set; none where they are damaged and the set is to be replaced, which is the remedy."""
+    try:
+        manifest.read_set()
+        return manifest.runs()
+    except SetError:
+        if not config.overwrite:
+            raise
+        return []
+
+
 def _is_half_of(config: GenerateConfig, manifest: Manifest, runs: list[RunInfo]) -> bool:
     """Tell whether a set is what `--overwrite` was making when it was stopped: then it goes on.
 
@@ -148,14 +159,14 @@ def check_places(config: GenerateConfig) -> None:
 def _check_empty(output: Place) -> None:
     if output.exists() and not output.is_dir():
         raise SetError(f"OUT must be a folder, but {output} is a file.")
-    if output.is_dir() and any(not _is_remnant(path) for path in output.iterdir()):
+    if output.is_dir() and any(not is_remnant(path) for path in output.iterdir()):
         raise SetError(
             f"OUT must be a new or empty folder or a set made by cutmix-gen, but {output} holds other files. "
             "Give another folder."
         )
 
 
-def _is_remnant(path: Place) -> bool:
+def is_remnant(path: Place) -> bool:
     """Tell whether a file or folder may be left of a set whose making or deletion was cut short."""
     return path.name == ".cutmix_gen" or (path.name == "data" and path.is_dir() and not any(path.iterdir()))
 

@@ -397,7 +397,7 @@ class GenerateConfig:
             if text.endswith("%"):
                 share = float(text[:-1])
                 if 0 <= share <= 100:
-                    return int(num_images * share / 100)
+                    return math.ceil(num_images * share / 100)  # one broken image stops no small set
             elif int(text) >= 0:
                 return int(text)
         except ValueError:

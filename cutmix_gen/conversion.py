@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from functools import partial
 
+from cutmix_gen.begin import is_remnant
 from cutmix_gen.config import GenerateConfig
 from cutmix_gen.errors import SetError, UsageError
 from cutmix_gen.execute import TaskProgress, run_counted
@@ -52,15 +53,10 @@ def convert_set(
     info = manifest.read_set()
     if info.shard_format == format_name:
         raise UsageError(f"{output} is a set in {format_name} already. Give another --format.")
-    shards = manifest.planned_shards()
-    missing = [shard for shard in shards if manifest.record(shard) is None]
-    if missing:
-        raise SetError(
-            f"A set must be finished before it is converted, but {len(missing)} shards of {output} are missing. "
-            "Run the command that made it again."
-        )
+    shards = manifest.finished_shards("converted")
     _begin(manifest, new, format_name)
-    samples = sum(run_counted(partial(_convert_shard, output, new), shards, jobs, progress))
+    with manifest.held(), Manifest(new).held():
+        samples = sum(run_counted(partial(_convert_shard, output, new), shards, jobs, progress))
     finalize(new, license_name=manifest.read_license())
     return samples
 
@@ -69,11 +65,12 @@ def _begin(old: Manifest, new: Place, format_name: str) -> None:
     """Write what the new set is, and the runs that it has."""
     fresh = Manifest(new)
     info = replace(old.read_set(), shard_format=format_name)
-    if not fresh.exists() and new.is_dir() and any(new.iterdir()):
+    if not fresh.exists() and new.is_dir() and any(not is_remnant(path) for path in new.iterdir()):
         raise SetError(f"NEW must be a new or empty folder, but {new} holds other files. Give another folder.")
     if not fresh.write_set(info) and fresh.read_set() != info:
         raise SetError(f"{new} holds another set. Give another folder, or delete it first.")
     for run in old.runs():
+        old.check_index(run)
         with local_copy(old.index_path(run.number)) as index:
             put_new(fresh.index_path(run.number), index.read_bytes())
         converted = _converted(run, old.root, format_name)

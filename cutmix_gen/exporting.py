@@ -39,7 +39,7 @@ def export_set(
     Raises
     ------
     SetError
-        If there is no set, or a shard of it is damaged, or there is something where the new folder should be.
+        If there is no finished set, or a shard of it is damaged, or there is something where the new folder should be.
     UsageError
         If the form needs a library that is not installed.
     """
@@ -48,7 +48,7 @@ def export_set(
     export = make_export(form)
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         raise SetError(f"FOLDER must be new or empty, but {folder} holds files. Give another folder.")
-    shards = [head.shard for head in manifest.heads()]
+    shards = manifest.finished_shards("exported")
     made = folder.with_name(f".{folder.name}.cutmix-gen.tmp")
     shutil.rmtree(made, ignore_errors=True)
     made.mkdir(parents=True)

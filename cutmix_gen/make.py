@@ -188,16 +188,19 @@ def _check_kept(run: Run, missing: list[int]) -> None:
 
 
 def _check_space(config: GenerateConfig, tally: Tally, missing: list[ShardSpec]) -> None:
-    """Raise an error if the disk cannot hold the rest of a run, should it be like what there is of it."""
+    """Raise an error if the disk cannot hold the rest of a run, should it be like what there is of its kind."""
     free = None if config.force or not tally.total else free_bytes(config.output)
-    needed = sum(shard.count for shard in missing) * tally.bytes / max(tally.total, 1)
+    needed = 0.0
+    for shard in missing:
+        kind = "cutmix" if shard.copy else "original"
+        needed += shard.count * tally.kind_bytes[kind] / max(tally.samples[kind], 1)
     if free is not None and needed > free:
         raise too_little(config.output, needed, free)
 
 
 def _check_failures(tally: Tally, allowed: int) -> None:
-    skipped = [skip for skip in tally.skipped if skip.unreadable]
-    if len(skipped) > allowed:
+    if tally.unreadable > allowed:
+        skipped = [skip for skip in tally.skipped if skip.unreadable]
         first = "".join(f"\n  {printable(skip.path)}: {printable(skip.reason)}" for skip in skipped[:5])
         raise TooManyFailuresError(
             f"{len(skipped)} of the source images could not be read, more than --max-failures allows ({allowed}). "

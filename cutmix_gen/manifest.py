@@ -367,14 +367,43 @@ class Manifest:
         SetError
             If another process is at work on the set.
         """
+        with self.left_alone("replaced"):
+            self._delete()
+
+    @contextmanager
+    def left_alone(self, done: str) -> Iterator[None]:
+        """Keep all others from the set while something is done to it.
+
+        Raises
+        ------
+        SetError
+            If another process is at work on it.
+        """
         path = self._home / "dataset.json"
         with alone(path) if isinstance(path, Path) else nullcontext(enter_result=True) as is_alone:
             if not is_alone:
                 raise SetError(
-                    f"{self.root} must not be replaced while another process makes or adds to the set there. "
+                    f"{self.root} must not be {done} while another process makes or adds to the set there. "
                     "Wait until that one ends, or stop it."
                 )
-            self._delete()
+            yield
+
+    def finished_shards(self, done: str) -> list[int]:
+        """Return the numbers of all shards of a set that is finished, as it must be before something is done with it.
+
+        Raises
+        ------
+        SetError
+            If shards are missing.
+        """
+        shards = self.planned_shards()
+        missing = sum(self.record(shard) is None for shard in shards)
+        if missing:
+            raise SetError(
+                f"A set must be finished before it is {done}, but {missing} shards of {self.root} are missing. "
+                "Run the command that made it again."
+            )
+        return shards
 
     def _delete(self) -> None:
         shards = [

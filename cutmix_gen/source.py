@@ -132,9 +132,9 @@ def _check_there(root: Place) -> None:
 
 def _check_layout(root: Place, folders: list[bytes], walk: _Walk | _StoreWalk) -> None:
     if not folders:
-        found = "images directly in it" if walk.loose_images else "none"
+        found = "are images directly in it" if walk.loose_images else "is none"
         raise SourceError(
-            f"{root} must hold one sub-folder for each class, but there is {found}. "
+            f"{root} must hold one sub-folder for each class, but there {found}. "
             "Move the images of each class into a folder of the class's name."
         )
     names = {name.decode("utf-8", "replace").lower() for name in folders}

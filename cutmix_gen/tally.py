@@ -19,6 +19,9 @@ class Tally:
         self._num_classes = num_classes
         self.shards = 0
         self.bytes = 0
+        self.kind_bytes = dict.fromkeys(KINDS, 0)
+        self.unreadable = 0
+        """Sources that could not be read, each of a run once."""
         self.samples = dict.fromkeys(KINDS, 0)
         self.class_weight = {kind: np.zeros(num_classes) for kind in KINDS}
         self.lam_histogram = np.zeros(LAM_BINS, np.int64)
@@ -41,12 +44,16 @@ class Tally:
             raise SetError(f"The record of {record.file} is of another kind, or of other classes, than the set.")
         self.shards += 1
         self.bytes += record.bytes
+        self.kind_bytes[record.kind] += record.bytes
         self.samples[record.kind] += record.samples
         self.class_weight[record.kind] += record.class_weight
         self.lam_histogram += record.lam_histogram
         self.strategies.update(record.strategies)
         self.lost[record.kind] += len(record.skipped)
-        self._skips.update({(record.run, skip.path): skip for skip in record.skipped})
+        for skip in record.skipped:
+            before = self._skips.get((record.run, skip.path))
+            self.unreadable += skip.unreadable - (before is not None and before.unreadable)
+            self._skips[record.run, skip.path] = skip
         self._converted[record.run, record.copy] += record.converted
         self._animated[record.run, record.copy] += record.animated
 

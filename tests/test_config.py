@@ -327,7 +327,7 @@ def test_differences_show_an_empty_list_as_none():
     ("text", "images", "allowed"),
     [
         ("1%", 1000, 10),
-        ("1%", 99, 0),
+        ("1%", 99, 1),
         ("0", 1000, 0),
         ("0%", 1000, 0),
         ("100%", 1000, 1000),

@@ -91,6 +91,21 @@ def test_a_damaged_shard_is_not_converted(folder, tmp_path):
         convert_set(tmp_path / "out", tmp_path / "new", "webdataset", jobs=1)
 
 
+def test_a_damaged_source_index_is_not_converted(folder, tmp_path):
+    output = make(folder, tmp_path / "out", "parquet")
+    path = output / ".cutmix_gen/runs/0001.arrow"
+    path.write_bytes(path.read_bytes().replace(b"class-1", b"class-2", 1))
+    with pytest.raises(SetError, match="source index"):
+        convert_set(output, tmp_path / "new", "webdataset", jobs=1)
+
+
+def test_a_conversion_that_was_stopped_at_its_very_beginning_goes_on(pair, tmp_path):
+    output, expected, kind = pair
+    (tmp_path / "new/.cutmix_gen").mkdir(parents=True)
+    convert_set(output, tmp_path / "new", kind, jobs=1)
+    assert tree(tmp_path / "new/data") == tree(expected / "data")
+
+
 def test_the_command_says_what_it_wrote(pair, tmp_path):
     output, _, kind = pair
     arguments = ["convert", str(output), str(tmp_path / "new"), "--format", kind]

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import struct
 from pathlib import Path
 
@@ -177,6 +178,14 @@ def test_a_folder_appears_whole_or_not_at_all(output, tmp_path, form, monkeypatc
     with pytest.raises(OSError, match="no space"):
         export_set(output, tmp_path / "new", form, jobs=1)
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_set_that_is_not_finished_is_not_exported(output, tmp_path):
+    shutil.copytree(output, tmp_path / "part")
+    next((tmp_path / "part/.cutmix_gen/shards").iterdir()).unlink()
+    with pytest.raises(SetError, match="must be finished before it is exported"):
+        export_set(tmp_path / "part", tmp_path / "new", "imagefolder", jobs=1)
+    assert not (tmp_path / "new").exists()
 
 
 def test_files_that_are_there_stay(output, tmp_path):

@@ -19,6 +19,7 @@ from cutmix_gen import GenerateConfig, generate
 from cutmix_gen.errors import SetError, TooManyFailuresError, UsageError
 from cutmix_gen.make import finalize
 from cutmix_gen.shards import SHARD_FORMATS
+from cutmix_gen.verify import verify
 from tests.sets import finish, kill_group, make_folder, rows, start, tree
 
 DESCRIPTIONS = {"README.md", "croissant.json"}
@@ -413,6 +414,17 @@ def test_a_later_run_says_that_an_earlier_one_is_unfinished(folder, tmp_path):
     assert report.complete
     assert report.missing_elsewhere == 2
     assert not (tmp_path / "out/README.md").exists()
+
+
+@pytest.mark.parametrize("name", ["dataset.json", "runs/0001.json"])
+def test_overwrite_replaces_a_set_whose_description_is_damaged(folder, tmp_path, name):
+    run(folder, tmp_path / "out", shard_size=30)
+    path = tmp_path / "out/.cutmix_gen" / name
+    path.write_bytes(path.read_bytes()[:-40])
+    with pytest.raises(SetError, match="damaged"):
+        run(folder, tmp_path / "out", shard_size=30)
+    assert run(folder, tmp_path / "out", shard_size=30, overwrite=True).complete
+    assert verify(tmp_path / "out", jobs=1).ok
 
 
 def test_mended_images_are_read_again_by_overwrite(folder, tmp_path):

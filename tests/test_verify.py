@@ -395,6 +395,29 @@ def test_what_is_repaired_is_made_again_with_the_same_bytes(tmp_path, shards):
     assert repair(output, verify(output, jobs=1).problems) == []
 
 
+def test_repair_drops_no_sound_shard_for_a_source_that_was_edited(tmp_path):
+    source, output = make_folder(tmp_path / "images", per_class=5), tmp_path / "out"
+    generate(GenerateConfig(source=source, output=output, backend="serial"))
+    for path in source.glob("class-0/*"):
+        flip(path, path.stat().st_size // 2)  # of the same size
+    problems = verify(output, jobs=1, replays=Replays(30)).problems
+    assert {problem.kind for problem in problems} <= {"replay", "source"}
+    assert problems
+    assert repair(output, problems) == []
+
+
+def test_repair_waits_for_whoever_works_on_the_set(tmp_path, monkeypatch):
+    source, output = make_folder(tmp_path / "images", per_class=5), tmp_path / "out"
+    generate(GenerateConfig(source=source, output=output, backend="serial"))
+    record_path(output, 0).unlink()
+    problems = verify(output, jobs=1).problems
+    monkeypatch.setattr("cutmix_gen.storage.local._PATIENCE", 0.0)
+    with Manifest(output).held(), pytest.raises(SetError, match="must not be repaired while another process"):
+        repair(output, problems)
+    generate(GenerateConfig(source=source, output=output, backend="serial"))
+    assert repair(output, problems) == []  # what was gone is there again
+
+
 @pytest.mark.parametrize("damage", ["flipped", "gone"])
 def test_nothing_is_made_from_a_damaged_source_index(tmp_path, damage):
     source, output = make_folder(tmp_path / "images", per_class=5), tmp_path / "out"

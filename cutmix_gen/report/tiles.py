@@ -11,7 +11,9 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
-from cutmix_gen.errors import SetError
+from cutmix_gen.codecs import MAX_PIXELS
+from cutmix_gen.codecs.guard import guarded
+from cutmix_gen.errors import ImageError, SetError
 from cutmix_gen.recipe import parse_recipe
 from cutmix_gen.records import Row
 from cutmix_gen.report.names import colour, shown
@@ -105,10 +107,10 @@ def _shares(row: Row, classes: Sequence[str]) -> list[Share]:
 
 def _small(row: Row) -> Image.Image:
     try:
-        with Image.open(BytesIO(row.image)) as image:
+        with guarded(row.image, MAX_PIXELS), Image.open(BytesIO(row.image)) as image:
             image.draft("RGB" if image.mode == "RGB" else "L", (2 * _SIDE, 2 * _SIDE))
             picture = _eight_bit(image)
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, ImageError) as error:
         raise SetError(
             f"The image of {row.key} cannot be decoded: {error}. `cutmix-gen verify OUT --deep` finds what is damaged."
         ) from error

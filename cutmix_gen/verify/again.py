@@ -54,10 +54,10 @@ def replay_sample(output: Place, source: Place | None, call: str, number: int) -
     except ImageError as error:
         return Problem(file, replayer.dataset.row(number).key, str(error), "source")
     except SetError as error:
-        return Problem(file, "", str(error))
+        return Problem(file, "", str(error), "replay")
     if result.same:
         return None
-    return Problem(file, result.key, result.problem, "versions" if result.by_versions else "shard")
+    return Problem(file, result.key, result.problem, "versions" if result.by_versions else "replay")
 
 
 @lru_cache(maxsize=1)

@@ -9,6 +9,9 @@ from cutmix_gen.manifest import SIDECAR, Manifest, RunInfo
 from cutmix_gen.records import Problem
 from cutmix_gen.storage import Place
 
+RECORD_GONE = "the commit record of this shard is gone"
+"""Also what a shard is like for a moment before it is committed."""
+
 _NUMBER = re.compile(r"(\d{6,})\.\w+")
 
 
@@ -24,12 +27,28 @@ def repair(output: Place, problems: Sequence[Problem]) -> list[str]:
     problems : sequence of Problem
         As `verify` found them.
 
+    Raises
+    ------
+    SetError
+        If another process is at work on the set.
+
     Returns
     -------
     list of str
         The files of the dropped shards, and dropped index files, relative to the set.
     """
     manifest = Manifest(output)
+    with manifest.left_alone("repaired"):
+        return _dropped(manifest, [problem for problem in problems if not _is_mended(manifest, problem)])
+
+
+def _is_mended(manifest: Manifest, problem: Problem) -> bool:
+    """Tell whether a record that was gone is there: a run has committed the shard since."""
+    match = _number(problem)
+    return problem.problem == RECORD_GONE and match is not None and manifest.record(int(match[1])) is not None
+
+
+def _dropped(manifest: Manifest, problems: Sequence[Problem]) -> list[str]:
     shards = {int(match[1]) for problem in problems if problem.kind == "shard" if (match := _number(problem))}
     indexes = [problem.shard for problem in problems if problem.kind == "card" and problem.shard.endswith(SIDECAR)]
     damaged = {problem.shard for problem in problems if problem.kind == "description"}
@@ -37,7 +56,7 @@ def repair(output: Place, problems: Sequence[Problem]) -> list[str]:
     runs = [manifest.read_run(number) for number in numbers] if shards else []
     dropped = [_drop(manifest, runs, shard) for shard in sorted(shards)]
     for name in indexes:
-        (output / name).unlink(missing_ok=True)
+        (manifest.root / name).unlink(missing_ok=True)
     return [*dropped, *indexes]
 
 

@@ -21,6 +21,7 @@ from cutmix_gen.recipe import LARGEST, Recipe, parse_recipe
 from cutmix_gen.records import LAM_BINS, NO_BOX, Problem, Rows, ShardRecord, Size
 from cutmix_gen.sidecars import dali_index, has_sidecars
 from cutmix_gen.storage import Place, local_copy, sha256
+from cutmix_gen.verify.repair import RECORD_GONE
 
 _TOLERANCE = 1e-6
 """How far a float32 share may be from the exact one: the spacing of float32 near 1 is 1.2e-7."""
@@ -59,7 +60,7 @@ def check_shard(check: ShardCheck, shard: int) -> CheckedShard:
         record = manifest.read_record(shard)
         _check_record(check, record, shard)
     except FileNotFoundError:
-        return CheckedShard(0, [Problem(where, "", "the commit record of this shard is gone")])
+        return CheckedShard(0, [Problem(where, "", RECORD_GONE)])
     except CutMixGenError as error:
         return CheckedShard(0, [Problem(where, "", str(error))])
     file = check.output / record.file
