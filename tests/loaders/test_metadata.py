@@ -22,7 +22,7 @@ def output(request, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Return a set of 120 originals and 240 mixed samples in many shards."""
     root = tmp_path_factory.mktemp("set")
     folder = make_folder(root / "images")
-    common = {"format": request.param, "backend": "serial", "license": "cc-by-4.0"}
+    common = {"format": request.param, "backend": "serial", "license": "cc-by-4.0", "sidecars": True}
     generate(GenerateConfig(source=folder, output=root / "out", copies=2, shard_size=11, **common))
     return root / "out"
 
