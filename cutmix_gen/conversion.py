@@ -14,6 +14,7 @@ from cutmix_gen.make import finalize
 from cutmix_gen.manifest import Manifest, RunInfo
 from cutmix_gen.records import Rows, ShardRecord
 from cutmix_gen.shards import checked, shard_format
+from cutmix_gen.sidecars import has_sidecars
 from cutmix_gen.storage import Place, atomic_file, local_copy, parse_place, put_new, sha256
 
 
@@ -57,7 +58,7 @@ def convert_set(
     _begin(manifest, new, format_name)
     with manifest.held(), Manifest(new).held():
         samples = sum(run_counted(partial(_convert_shard, output, new), shards, jobs, progress))
-    finalize(new, license_name=manifest.read_license())
+    finalize(new, license_name=manifest.read_license(), sidecars=has_sidecars(manifest))
     return samples
 
 

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from mnist_training import Batch, accuracy, add_training_options, network, read_folder, train
+from mnist_training import Batch, add_training_options, network, read_folder, train
 from torch import nn
 from torch.utils.data import DataLoader, TensorDataset
 
@@ -19,7 +19,7 @@ from cutmix_gen import cutmix
 
 
 def main() -> None:
-    """Read the options, train, and say how many test images are told right."""
+    """Read the options and train."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("train", type=Path, metavar="TRAIN", help="image folder to train on")
     parser.add_argument("test", type=Path, metavar="TEST", help="image folder to test on")
@@ -32,10 +32,8 @@ def main() -> None:
     num_classes = int(labels.max()) + 1
     loader = DataLoader(TensorDataset(images, labels), options.batch, shuffle=True)
     rng = np.random.default_rng(0)
-    model = network(num_classes)
-    for _ in range(options.epochs):
-        train(model, islice(mixed(loader, num_classes, options.mix, rng), options.steps))
-    print(f"accuracy {accuracy(model, *read_folder(options.test)):.3f}")
+    epochs = (islice(mixed(loader, num_classes, options.mix, rng), options.steps) for _ in range(options.epochs))
+    train(network(num_classes), epochs, read_folder(options.test))
 
 
 def mixed(batches: Iterable[Batch], num_classes: int, mix: float, rng: np.random.Generator) -> Iterator[Batch]:

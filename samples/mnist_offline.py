@@ -17,7 +17,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from mnist_training import Batch, accuracy, add_training_options, network, read_folder, train
+from mnist_training import Batch, add_training_options, network, read_folder, train
 from PIL import Image
 from torch.utils.data import DataLoader, IterableDataset, get_worker_info
 
@@ -25,7 +25,7 @@ Sample = tuple[bytes, np.ndarray]  # an encoded image, and its soft label (C,) f
 
 
 def main() -> None:
-    """Read the options, train, and say how many test images are told right."""
+    """Read the options and train."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("out", type=Path, metavar="OUT", help="a set of gray images, made by cutmix-gen")
     parser.add_argument("test", type=Path, metavar="TEST", help="image folder to test on")
@@ -36,11 +36,12 @@ def main() -> None:
     torch.manual_seed(0)
     classes = json.loads((options.out / ".cutmix_gen" / "dataset.json").read_text())["classes"]
     shards = sorted(path for path in (options.out / "data").glob("train-*") if path.suffix in READERS)
-    model = network(len(classes))
-    for epoch in range(options.epochs):
-        loader = DataLoader(Shards(shards, epoch), batch_size=options.batch, num_workers=options.workers)
-        train(model, islice(loader, options.steps))
-    print(f"accuracy {accuracy(model, *read_folder(options.test)):.3f}")
+    loaders = (
+        DataLoader(Shards(shards, epoch), batch_size=options.batch, num_workers=options.workers)
+        for epoch in range(options.epochs)
+    )
+    epochs = (islice(loader, options.steps) for loader in loaders)
+    train(network(len(classes)), epochs, read_folder(options.test))
 
 
 class Shards(IterableDataset[Batch]):

@@ -10,12 +10,13 @@ from PIL import Image
 from torch import nn
 
 Batch = tuple[torch.Tensor, torch.Tensor]  # (N, 1, H, W) images from 0 to 1, and their labels
+REPORT_EVERY = 100  # steps
 
 
 def add_training_options(parser: argparse.ArgumentParser) -> None:
     """Add what both ways of training have in common."""
     parser.add_argument("--batch", type=int, default=128, help="samples a step [%(default)s]")
-    parser.add_argument("--epochs", type=int, default=1, help="[%(default)s]")
+    parser.add_argument("--epochs", type=int, default=3, help="[%(default)s]")
     parser.add_argument("--steps", type=int, metavar="N", help="stop an epoch after N steps [all]")
 
 
@@ -35,19 +36,27 @@ def network(num_classes: int) -> nn.Module:
     return nn.Sequential(*layers, nn.AdaptiveAvgPool2d(2), nn.Flatten(), nn.Linear(256, num_classes))
 
 
-def train(model: nn.Module, batches: Iterable[Batch]) -> None:
-    """Train for an epoch; the loss cannot fall below the mean entropy of the soft labels."""
+def train(model: nn.Module, epochs: Iterable[Iterable[Batch]], test: Batch) -> None:
+    """Train on the batches of each epoch, and say how many test images are told right after it."""
     optimizer = torch.optim.Adam(model.parameters(), lr=2e-3)
-    losses: list[float] = []
-    model.train()
-    for images, soft_labels in batches:
-        loss = nn.functional.cross_entropy(model(images), soft_labels)  # takes (N, C) probabilities as they are
-        optimizer.zero_grad()
-        loss.backward()
-        optimizer.step()
-        losses.append(loss.item())
-    tenth = max(len(losses) // 10, 1)
-    print(f"mean loss of the first tenth {np.mean(losses[:tenth]):.3f}, of the last {np.mean(losses[-tenth:]):.3f}")
+    for epoch, batches in enumerate(epochs, 1):
+        losses: list[float] = []
+        model.train()
+        for images, soft_labels in batches:
+            losses.append(train_step(model, optimizer, images, soft_labels))
+            if len(losses) % REPORT_EVERY == 0:
+                print(f"epoch {epoch}, step {len(losses)}: loss {np.mean(losses[-REPORT_EVERY:]):.3f}", flush=True)
+        mean = np.mean(losses)
+        print(f"epoch {epoch}: {len(losses)} steps, loss {mean:.3f}, accuracy {accuracy(model, *test):.3f}", flush=True)
+
+
+def train_step(model: nn.Module, optimizer: torch.optim.Optimizer, images: torch.Tensor, labels: torch.Tensor) -> float:
+    """Train on a batch, return its loss; this cannot fall below the mean entropy of the soft labels."""
+    loss = nn.functional.cross_entropy(model(images), labels)  # takes (N, C) probabilities as they are
+    optimizer.zero_grad()
+    loss.backward()
+    optimizer.step()
+    return loss.item()
 
 
 @torch.no_grad()

@@ -23,7 +23,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def make(folder: Path, output: Path, kind: str) -> Path:
     common = {"source": folder, "output": output, "format": kind, "backend": "serial", "max_failures": "1"}
-    generate(GenerateConfig(**common, copies=1.5, strategy=("multi", "cutmix"), license="mit"))
+    generate(GenerateConfig(**common, copies=1.5, strategy=("multi", "cutmix"), license="mit", sidecars=True))
     generate(GenerateConfig(**common, append=True, originals=False, seed=1, label_smoothing=0.1))
     return output
 

@@ -6,6 +6,7 @@ It needs jax, grain, numpy, pillow, pyarrow.
 import hashlib
 import io
 import random
+import sys
 from pathlib import Path
 
 import grain
@@ -69,7 +70,10 @@ def batches_of(epoch):
     encoded = grain.experimental.FlatMapIterDataset(shards, Samples(epoch))
     shuffled = grain.experimental.WindowShuffleIterDataset(encoded, window_size=POOL, seed=SEED + epoch)
     batches = shuffled.seed(SEED + epoch).random_map(Prepare()).batch(BATCH)
-    return batches.mp_prefetch(grain.MultiprocessingOptions(num_workers=WORKERS))
+    # Through pipes: grain frees shared memory late, and Python warns of what is left of it when the script ends.
+    options = grain.experimental.DatasetOptions(min_shm_size=sys.maxsize)
+    piped = grain.experimental.WithOptionsIterDataset(batches, options)
+    return piped.mp_prefetch(grain.MultiprocessingOptions(num_workers=WORKERS))
 
 
 def loss_of(weights, images, soft_labels):

@@ -22,7 +22,7 @@ def output(request, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Return a set of 120 originals and 240 mixed samples in many shards."""
     root = tmp_path_factory.mktemp("set")
     folder = make_folder(root / "images")
-    common = {"format": request.param, "backend": "serial", "license": "cc-by-4.0"}
+    common = {"format": request.param, "backend": "serial", "license": "cc-by-4.0", "sidecars": True}
     generate(GenerateConfig(source=folder, output=root / "out", copies=2, shard_size=11, **common))
     return root / "out"
 
@@ -47,9 +47,28 @@ def test_datasets_loads_each_configuration(output, tmp_path):
 def test_datasets_streams_each_configuration(output):
     from datasets import load_dataset
 
-    for config, count in (("original_only", 120), ("cutmix_only", 240)):
-        streamed = load_dataset(str(output), config, split="train", streaming=True)
-        assert sum(1 for _ in streamed) == count
+    for config, count in (("default", 360), ("original_only", 120), ("cutmix_only", 240)):
+        rows = list(load_dataset(str(output), config, split="train", streaming=True))
+        keys = [row["json"]["key"] if "json" in row else row["key"] for row in rows]
+        assert len(set(keys)) == len(keys) == count
+
+
+def test_datasets_streams_what_the_set_holds(output):
+    from datasets import load_dataset
+
+    dataset = open_dataset(output)
+    streamed = load_dataset(str(output), split="train", streaming=True)
+    for number, found in enumerate(streamed):
+        row = dataset.row(number)
+        fields = found.get("json", found)
+        label, soft_label = (
+            found[name] for name in (("cls", "soft.npy") if "cls" in found else ("label", "soft_label"))
+        )
+        assert (fields["key"], label, fields["sources"]) == (row.key, row.label, list(row.sources))
+        np.testing.assert_array_equal(np.asarray(soft_label, np.float32), row.soft_label)
+        np.testing.assert_array_equal(np.asarray(found.get("image") or found["jpg"]), dataset[number][0])
+    assert streamed.features["cls" if "cls" in streamed.features else "label"].names == list(dataset.info.classes)
+    assert number == len(dataset) - 1
 
 
 def test_mlcroissant_finds_nothing_wrong(output):

@@ -70,7 +70,9 @@ def test_grain_reads_every_sample_once(output):
 
 def test_grain_reads_in_processes(output):
     import grain
+    from absl import flags
 
+    flags.FLAGS.mark_as_parsed()  # grain asks for flags that only absl programs have
     dataset = open_dataset(output, transform=example)
     options = grain.MultiprocessingOptions(num_workers=2)
     batches = grain.MapDataset.source(dataset).shuffle(seed=1).to_iter_dataset().batch(32).mp_prefetch(options)

@@ -40,6 +40,7 @@ def run_as_printed(outputs, name, framework, tmp_path):
     command = [sys.executable, "script.py"]
     done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr[-3000:]
+    assert "Warning" not in done.stderr
     lines = done.stdout.splitlines()[-2:]
     assert [line.rpartition(" ")[0] for line in lines] == [
         f"epoch {epoch}: {SAMPLES[name]} samples, loss" for epoch in range(2)
