@@ -15,6 +15,7 @@ from cutmix_gen.errors import SourceError
 from cutmix_gen.records import Source
 from cutmix_gen.source import Scan, SourceIndex, fingerprint, scan, write_index
 from cutmix_gen.storage import path_text
+from tests.benchmarks import scale
 
 
 def tree(root, *paths):
@@ -289,3 +290,15 @@ def test_the_fingerprint_changes_when_a_file_is_renamed_grows_or_moves(tmp_path)
     (root / "dog/3.png").rename(root / "cat/3.png")
     seen.add(fingerprint(scan(root)))
     assert len(seen) == 4
+
+
+def test_the_benchmark_of_very_many_sources_plans_and_finds_a_task(tmp_path):
+    index = tmp_path / "0001.arrow"
+    for part in scale.PARTS.values():
+        part(100_001, index)
+
+
+@pytest.mark.parametrize("images", [2, 999, 1000, 1001, 100_001])
+def test_the_benchmark_counts_its_classes_as_it_names_them(images):
+    labels = np.arange(images) * scale.CLASSES // images
+    assert scale.class_counts(images) == np.bincount(labels, minlength=scale.CLASSES).tolist()

@@ -61,9 +61,15 @@ def task(images: int, index: Path) -> None:
     """Find the sources of a task in the middle of the run, as a worker does."""
     made = _plan(images)
     work = made.task(made.num_tasks // 2)
-    sources = SourceIndex(index).rows(made.permutation(work.start, work.stop))
+    sources = SourceIndex(index, class_counts(images)).rows(made.permutation(work.start, work.stop))
     if len({source.path for source in sources}) != work.stop - work.start:
         raise click.ClickException("a task has a source twice")
+
+
+def class_counts(images: int) -> list[int]:
+    """Return the images of each class, without a look at every image: they would count as memory of a task."""
+    first = -(-np.arange(CLASSES + 1) * images // CLASSES)
+    return np.diff(first).tolist()
 
 
 def _sizes(images: int) -> np.ndarray:
