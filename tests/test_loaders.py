@@ -11,7 +11,8 @@ from PIL import Image
 from cutmix_gen import GenerateConfig, generate, open_dataset
 from cutmix_gen.cli import main
 from cutmix_gen.errors import SetError, UsageError
-from cutmix_gen.loaders import LOADERS, snippet
+from cutmix_gen.loaders import LOADERS
+from cutmix_gen.loaders.script import snippet
 from cutmix_gen.shards import SHARD_FORMATS
 from tests.sets import make_folder
 

@@ -25,7 +25,7 @@ def command(output: Place, framework: str, file: Path | None) -> None:
     Example:
       cutmix-gen loader out --framework torch -o train.py
     """
-    from cutmix_gen.loaders import snippet  # noqa: PLC0415  each command imports what it needs
+    from cutmix_gen.loaders.script import snippet  # noqa: PLC0415  each command imports what it needs
 
     script = snippet(output, framework)
     if file is None:

@@ -10,23 +10,9 @@ from typing import ClassVar, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
-import pyarrow as pa
 
 from cutmix_gen.errors import SetError
 from cutmix_gen.records import Rows, RowSchema
-
-DAMAGES = (
-    pa.ArrowException,
-    OSError,
-    ValueError,
-    KeyError,
-    TypeError,
-    IndexError,
-    OverflowError,
-    RecursionError,
-    MemoryError,
-)
-"""What readers raise on bytes that are no shard."""
 
 _KEY = re.compile(r"[A-Za-z0-9_-]{1,96}")
 

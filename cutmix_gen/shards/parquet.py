@@ -18,7 +18,8 @@ import pyarrow.parquet as pq
 
 from cutmix_gen.errors import SetError
 from cutmix_gen.records import Rows, RowSchema
-from cutmix_gen.shards.base import DAMAGES, ShardFormat, ShardLabels, ShardReader, ShardWriter
+from cutmix_gen.shards.base import ShardFormat, ShardLabels, ShardReader, ShardWriter
+from cutmix_gen.shards.damage import DAMAGES
 from cutmix_gen.shards.pages import PlainPages, image_chunk
 
 _GROUP_ROWS = 256

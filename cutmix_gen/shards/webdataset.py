@@ -19,7 +19,8 @@ import pyarrow as pa
 
 from cutmix_gen.errors import SetError
 from cutmix_gen.records import Rows, RowSchema
-from cutmix_gen.shards.base import DAMAGES, ShardFormat, ShardLabels, ShardReader, ShardWriter
+from cutmix_gen.shards.base import ShardFormat, ShardLabels, ShardReader, ShardWriter
+from cutmix_gen.shards.damage import DAMAGES
 
 _BLOCK = 512
 _OCTAL = re.compile(rb"[0-7]{11}")
