@@ -8,13 +8,14 @@ from itertools import islice
 from typing import Any, NamedTuple
 
 import numpy as np
+import numpy.typing as npt
 
 from cutmix_gen.config import GenerateConfig
-from cutmix_gen.geometry import TRIES, Chance, whole
+from cutmix_gen.framing import Framing, Still
 from cutmix_gen.masks import Mask, Strategy
 from cutmix_gen.ownership import Ownership, full_ownership, ownership
 from cutmix_gen.pairing import Members
-from cutmix_gen.records import Box, Size, View
+from cutmix_gen.records import Size, View
 
 _TRIES = 64
 """How often a wasted sample is drawn before the strategy's fallback serves."""
@@ -97,33 +98,88 @@ def draw_copy(
     list of Draw or str
         One for each base that is wanted; a text is the reason why there can be no such sample.
     """
-    return _Copy(config, key, sizes, members, focus).draws()
+    copy = CopyDraws(config, key, sizes, members, focus)
+    return [copy.draw(place) for place in range(copy.wanted)]
 
 
-class _Copy:
-    """The draws for one copy of a part."""
+class BoxDraws(NamedTuple):
+    """Samples that are one box of one donor on a base, in columns: n of them, in the order of their bases."""
+
+    strategy: Strategy
+    frame: Size
+    """Of the mixed image, which every source fills."""
+    places: npt.NDArray[np.int64]
+    """(n,) of the bases in the part."""
+    donors: npt.NDArray[np.int64]
+    """(n,) places of the donors."""
+    params: list[Any]
+    views: list[tuple[View, View]]
+    """How base and donor show."""
+    boxes: npt.NDArray[np.int64]
+    """(n, 4)"""
+    weights: npt.NDArray[np.float64]
+    """(n, 2) shares of base and donor."""
+
+
+class CopyDraws:
+    """The draws for one copy of a part, as `draw_copy` describes them."""
 
     def __init__(
         self, config: GenerateConfig, key: DrawKey, sizes: Sequence[Size | None], members: Members, focus: Focus
     ) -> None:
         n, rng = members.bases, key.generator(config.seed, 0)
-        self._wanted = n if members.wanted is None else min(n, members.wanted)
+        self.wanted = n if members.wanted is None else min(n, members.wanted)
         weighted = config.strategies()
         self._config, self._sizes, self._focus, self._n = config, sizes, focus, n
         self._framing = Framing(config)
         self._pairing = config.make_pairing()
-        self._partners = self._pairing.pair(rng, members, config.num_sources - 1).tolist()
-        self._flips = (rng.random((n, config.num_sources)) < config.hflip).tolist()
-        self._chosen = rng.choice(len(weighted), n, p=[weight for _, weight in weighted]).tolist()
+        self._members = members
+        self._pairs = self._pairing.pair(rng, members, config.num_sources - 1)
+        self._flips = rng.random((n, config.num_sources)) < config.hflip
+        self._chosen = rng.choice(len(weighted), n, p=[weight for _, weight in weighted])
         self._chances = self._framing.chances(rng, n, config.num_sources)
         self._strategies = [strategy for strategy, _ in weighted]
         self._bounds = config.lam_bounds
         self._limit = _TRIES if self._bounds is None else _TRIES_IN_RANGE
         self._rounds = [self._rounds_of(strategy, key) for strategy in self._strategies]
-        self._still = _still_views(self._framing, sizes) if self._framing.is_still else None
+        self._still = self._framing.still(sizes) if self._framing.is_still else None
 
-    def draws(self) -> list[Draw | str]:
-        return [self._draw(place) for place in range(self._wanted)]
+    def boxes(self) -> list[BoxDraws]:
+        """Return the samples that are one box each, by strategy, drawn by array arithmetic.
+
+        There are none unless all images fill one frame. Those that are left out take `draw`: wasted ones, which are
+        drawn again, among them.
+        """
+        if self._still is None or not self._still.is_full:
+            return []
+        found = [self._boxes_of(number, self._still) for number in range(len(self._strategies))]
+        return [draws for draws in found if draws is not None]
+
+    def _boxes_of(self, number: int, still: Still) -> BoxDraws | None:
+        """Return the samples of one of the strategies; None where its samples are no boxes."""
+        strategy, first = self._strategies[number], self._rounds[number].first
+        ours = (self._chosen == number) & (self._pairs[:, 0] >= 0) & self._members.usable[: self._n]
+        places = np.flatnonzero(ours[: self.wanted])
+        params = [first(place) for place in places.tolist()]
+        boxes = strategy.boxes(params, still.frame) if params else None
+        if boxes is None:
+            return None
+        weights = _weights(boxes, still.frame)
+        low, high = self._bounds or (0.0, 1.0)
+        # What is left out here is wasted, or has a share that was not asked for.
+        kept = (weights > 0).all(axis=1) & (low <= weights[:, 0]) & (weights[:, 0] <= high)
+        places = places[kept]
+        donors, flips = self._pairs[places, 0], self._flips[places]
+        return BoxDraws(
+            strategy,
+            still.frame,
+            places,
+            donors,
+            params=[params[each] for each in np.flatnonzero(kept).tolist()],
+            views=list(zip(still.seen(places, flips[:, 0]), still.seen(donors, flips[:, 1]), strict=True)),
+            boxes=boxes[kept],
+            weights=weights[kept],
+        )
 
     def _rounds_of(self, strategy: Strategy, key: DrawKey) -> Rounds:
         config, n = self._config, self._n
@@ -138,10 +194,11 @@ class _Copy:
 
         return Rounds(strategy, draw, draw_more)
 
-    def _draw(self, place: int) -> Draw | str:
+    def draw(self, place: int) -> Draw | str:
+        """Return the sample of a base, or why there can be none."""
         size = self._sizes[place]
         strategy = self._strategies[self._chosen[place]]
-        donors = self._partners[place][: strategy.sources - 1]
+        donors = self._pairs[place, : strategy.sources - 1].tolist()
         if size is None:
             return "the image could not be read"
         if donors[0] < 0:
@@ -167,7 +224,7 @@ class _Copy:
         """Return the sample that some parameters give."""
         if self._still is not None and not strategy.shrinks_donors and not strategy.follows_saliency:
             return self._realised_still(self._still, place, donors, strategy, params)
-        framing, flips, chances = self._framing, self._flips[place], self._chances[place]
+        framing, flips, chances = self._framing, self._flips[place].tolist(), self._chances[place]
         size = self._known_size(place)
         frame = framing.frame(size)
         if strategy.follows_saliency:
@@ -183,11 +240,11 @@ class _Copy:
         owned = ownership(mask, [base.place, *(view.place for view in views)])
         return Draw(donors, strategy, params, mask, (base, *views), owned)
 
-    def _realised_still(self, still: _Still, place: int, donors: list[int], strategy: Strategy, params: Any) -> Draw:
+    def _realised_still(self, still: Still, place: int, donors: list[int], strategy: Strategy, params: Any) -> Draw:
         """Return the same in the usual case, in half the time: each image shows in one way, or its mirror image."""
         views = still.views
         mask = strategy.realise(params, still.frame)
-        flip, *flips = self._flips[place]
+        flip, *flips = self._flips[place].tolist()
         shown = (views[place][flip], *[views[donor][flip] for donor, flip in zip(donors, flips, strict=False)])
         owned = full_ownership(mask) if still.is_full else ownership(mask, [view.place for view in shown])
         return Draw(donors, strategy, params, mask, shown, owned)
@@ -241,67 +298,8 @@ class Rounds:
         yield self._strategy.fallback()
 
 
-class _Still(NamedTuple):
-    """How each image of a part shows where that depends on nothing else."""
-
-    frame: Size
-    views: list[tuple[View, ...]]
-    """By place: as it is, and mirrored; nothing for an image that could not be read."""
-    is_full: bool
-    """Whether every image fills the frame."""
-
-
-def _still_views(framing: Framing, sizes: Sequence[Size | None]) -> _Still:
-    frame = framing.frame(Size(1, 1))
-    views = [
-        () if size is None else tuple(framing.donor(size, frame, (), flip=flip) for flip in (False, True))
-        for size in sizes
-    ]
-    return _Still(frame, views, all(view.place == whole(frame) for pair in views for view in pair[:1]))
-
-
-class Framing:
-    """How images of any size are brought to the frames of samples, by a configuration."""
-
-    def __init__(self, config: GenerateConfig) -> None:
-        self._target = config.target
-        self._fit = config.make_fit()
-        self._views: dict[tuple[int, int, int, int, bool], View] = {}
-
-    @property
-    def is_still(self) -> bool:
-        """Whether all samples have one size, to which an image is always brought in the same way."""
-        return self._target is not None and not self._fit.is_random
-
-    def frame(self, size: Size) -> Size:
-        """Return the size of the sample that an image is the base of."""
-        return self._target or size
-
-    def chances(self, rng: np.random.Generator, n: int, sources: int) -> list[list[Chance]]:
-        """Draw what a random fit needs for n samples of so many sources; nothing is drawn for other fits."""
-        if not self._fit.is_random:
-            return [[()] * sources] * n
-        chances: list[list[Chance]] = rng.random((n, sources, TRIES, 4)).tolist()
-        return chances
-
-    def base(self, size: Size, frame: Size, chance: Chance, *, flip: bool) -> View:
-        """Return how an image shows as a base; where each keeps its size it shows whole."""
-        if self._target is None:
-            return View(whole(size), whole(size), flip)
-        return self.donor(size, frame, chance, flip=flip)
-
-    def donor(self, size: Size, frame: Size, chance: Chance, *, flip: bool) -> View:
-        """Return how an image shows in a frame."""
-        if self._fit.is_random:
-            return self._view(size, frame, chance, flip)
-        key = (size.width, size.height, frame.width, frame.height, flip)
-        if key not in self._views:
-            self._views[key] = self._view(size, frame, (), flip)
-        return self._views[key]
-
-    def _view(self, size: Size, frame: Size, chance: Chance, flip: bool) -> View:
-        fitting = self._fit.fit(size, frame, chance)
-        place = fitting.place
-        if flip:
-            place = Box(frame.width - place.x2, place.y1, frame.width - place.x1, place.y2)
-        return View(fitting.crop, place, flip)
+def _weights(boxes: npt.NDArray[np.int64], frame: Size) -> npt.NDArray[np.float64]:
+    """Return the shares of base and donor for each box: (n, 2)."""
+    width, height = (boxes[:, 2:] - boxes[:, :2]).clip(min=0).T
+    donor = width * height
+    return np.stack([frame.area - donor, donor], axis=1) / frame.area

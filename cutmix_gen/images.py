@@ -66,6 +66,13 @@ class LoadedImage:
         return self.decoded.size if self.decoded else None
 
     @property
+    def known_size(self) -> Size:
+        """The same of an image that could be read."""
+        if self.decoded is None:
+            raise ValueError(f"{self.source.path} could not be read")
+        return self.decoded.size
+
+    @property
     def converted(self) -> bool:
         """Whether it was turned into another pixel mode."""
         return self.decoded is not None and self.decoded.converted
@@ -219,6 +226,25 @@ class Images:
         base = self.show(images[0], views[0], mask.size)
         donors = [self.show(image, view, mask.donor_size) for image, view in zip(images[1:], views[1:], strict=True)]
         return mask.mix(base, donors)
+
+    def paste(
+        self, base: LoadedImage, donor: LoadedImage, views: Sequence[View], frame: Size, box: Sequence[int]
+    ) -> Pixels:
+        """Return the base with a box of the donor on it, as `mix` gives it too, where both fill the frame.
+
+        Parameters
+        ----------
+        base, donor : LoadedImage
+        views : sequence of View
+            How each of them shows, base first.
+        frame : Size
+        box : sequence of int
+            x1, y1, x2, y2 in the frame.
+        """
+        x1, y1, x2, y2 = box
+        mixed = self.show(base, views[0], frame).copy()
+        mixed[y1:y2, x1:x2] = self.show(donor, views[1], frame)[y1:y2, x1:x2]
+        return mixed
 
     def encode(self, pixels: Pixels) -> bytes:
         """Encode an image as the set has its images."""

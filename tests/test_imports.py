@@ -15,10 +15,10 @@ ROOT = Path(cutmix_gen.__file__).parent
 FLOORS = {
     0: "errors records storage version libraries seals text facts quantities columns",
     1: "masks pairing labels geometry mixing ownership recipe saliency permutation quotas tally codecs shards execute",
-    2: "config source manifest draws images exports drawing",
+    2: "config source manifest framing draws images exports drawing",
     3: "ledger plan archives card croissant sidecars space",
-    4: "begin resolution produce reader epochs verify describe cropping gallery grid sketch preview report replay "
-    "explain",
+    4: "begin resolution parts samples produce reader epochs verify describe cropping gallery grid sketch preview "
+    "report replay explain",
     5: "make conversion exporting loaders estimate batch words",
     6: "cli __main__ __init__",
 }

@@ -7,6 +7,7 @@ from dataclasses import fields
 from typing import Any, ClassVar
 
 import numpy as np
+import numpy.typing as npt
 
 from cutmix_gen.errors import UsageError
 from cutmix_gen.masks.law import LamLaw
@@ -45,6 +46,13 @@ class Strategy(ABC):
     @abstractmethod
     def realise(self, params: Any, size: Size) -> Mask:
         """Turn drawn parameters into pixels. The mask may be a wasted one: the caller draws again."""
+
+    def boxes(self, params: list[Any], size: Size) -> npt.NDArray[np.int64] | None:  # noqa: ARG002
+        """Return the one box of the donor that `realise` makes of each of n parameters: (n, 4).
+
+        None where its masks are of other kinds. A box that has no pixel may have any edges.
+        """
+        return None
 
     @abstractmethod
     def fallback(self) -> Any:

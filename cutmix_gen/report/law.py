@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from cutmix_gen.config import GenerateConfig
-from cutmix_gen.draws import Framing
+from cutmix_gen.framing import Framing
 from cutmix_gen.masks import LamLaw, PatchMask, Strategy
 from cutmix_gen.ownership import ownership
 from cutmix_gen.records import LAM_BINS, Size

@@ -20,9 +20,11 @@ from pathlib import Path
 from typing import Any
 
 import click
+import pyarrow as pa
 
 from cutmix_gen.begin import begin
 from cutmix_gen.config import GenerateConfig
+from cutmix_gen.execute.memory import keep_memory
 from cutmix_gen.plan import Run
 from tests.benchmarks.works import WORKS, Work
 
@@ -31,12 +33,12 @@ _BORDERS = {
     "read": ["images:read_source"],
     "decode": ["codecs.pillow:PillowCodec.decode", "codecs.turbo:TurboCodec.decode"],
     "crop, resize": ["codecs.base:Codec.fit"],
-    "draw, realise": ["produce:draw_copy"],
+    "draw, realise": ["draws:CopyDraws.__init__", "draws:CopyDraws.boxes", "draws:CopyDraws.draw"],
     "count shares": ["draws:ownership"],
-    "mix": ["images:Images.mix"],
+    "mix": ["images:Images.mix", "images:Images.paste"],
     "encode": ["codecs.pillow:PillowCodec.encode", "codecs.turbo:TurboCodec.encode"],
     "recipe": ["recipe:RecipeWriter.mixed", "recipe:RecipeWriter.original"],
-    "rows, labels": ["produce:_Output._rows"],
+    "rows, labels": ["samples:SampleMaker.rows"],
     "count for the record": ["produce:_Output._count"],
     "write": ["shards.parquet:_ParquetWriter.write", "shards.webdataset:_TarWriter.write"],
     "close the shard": ["shards.parquet:_ParquetWriter.close", "shards.webdataset:_TarWriter.close"],
@@ -107,6 +109,8 @@ def main(name: str, shard_format: str, codec: str, images: int, data: Path) -> N
     output = data / "stages"
     shutil.rmtree(output, ignore_errors=True)
     run = begin(_config(work, data, images, shard_format, codec))
+    keep_memory()  # as a worker does
+    pa.set_cpu_count(1)
     clock = Clock()
     lost = clock.attach()
     try:
