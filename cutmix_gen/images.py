@@ -112,7 +112,7 @@ def _let_go(image: LoadedImage, file: bytes) -> LoadedImage:
     """Return an image without its pixels."""
     if image.decoded is None or image.fitted:
         return image
-    return replace(image, decoded=replace(image.decoded, source=np.empty((0, 0), np.uint8)), let_go=file)
+    return replace(image, decoded=image.decoded.shown_as(np.empty((0, 0), np.uint8)), let_go=file)
 
 
 class Images:
@@ -200,11 +200,11 @@ class Images:
             if self._target is None and max(decoded.size) > self._encoding.max_side:
                 raise ImageError(f"{decoded.size} px are more than {self._encoding.format} can hold")
             if self._frame is None:
-                kept = replace(decoded, source=decoded.pixels)
+                kept = decoded.shown_as(decoded.pixels)
                 return LoadedImage(source, kept, file=file if self._stands(decoded) else b"")
             view, _ = self._plan(decoded.size, self._frame)
             pixels = self._show(decoded, view, self._frame)
-            return LoadedImage(source, replace(decoded, source=pixels), view)
+            return LoadedImage(source, decoded.shown_as(pixels), view)
         except Exception as error:
             return LoadedImage(source, None, reason=reason_of(error))
 

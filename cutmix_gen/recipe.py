@@ -106,29 +106,45 @@ class RecipeWriter:
 
     def __init__(self, run: int, num_classes: int, smoothing: float) -> None:
         self._run = run
-        self._tail = f'"num_classes":{num_classes},"smoothing":{smoothing!r}}}'
+        self._tail = f',"num_classes":{num_classes},"smoothing":{smoothing!r}}}'
         self._heads: dict[str, str] = {}
 
     def original(self, view: View, size: Size, label: int) -> str:
         """Return the recipe of an original."""
-        return f"{self._head('original', None)},{self._middle('{}', size, (view,), (label,))},{self._tail}"
+        return self._texts(self._head("original", None), ["{}"], size, [(view,)], [(label,)])[0]
 
-    def mixed(self, strategy: Strategy, params: Any, size: Size, views: Sequence[View], labels: Sequence[int]) -> str:
-        """Return the recipe of a mixed sample."""
-        head = self._head(strategy.name, strategy)
-        return f"{head},{self._middle(_params_json(params), size, views, labels)},{self._tail}"
+    def mixed(
+        self,
+        strategy: Strategy,
+        params: Sequence[Any],
+        size: Size,
+        views: Sequence[Sequence[View]],
+        labels: Sequence[Sequence[int]],
+    ) -> list[str]:
+        """Return the recipes of mixed samples of one strategy and size, told what each of them drew, shows and is."""
+        return self._texts(self._head(strategy.name, strategy), _params_json(params), size, views, labels)
 
     def _head(self, name: str, strategy: Strategy | None) -> str:
         if name not in self._heads:
             options = _encode(strategy.options() if strategy else {})
-            self._heads[name] = f'{{"run":{self._run},"strategy":"{name}","options":{options}'
+            self._heads[name] = f'{{"run":{self._run},"strategy":"{name}","options":{options},"params":'
         return self._heads[name]
 
-    @staticmethod
-    def _middle(params: str, size: Size, views: Sequence[View], labels: Sequence[int]) -> str:
-        width, height = size
-        shown, classes = ",".join([view.json for view in views]), ",".join(map(str, labels))
-        return f'"params":{params},"size":[{width},{height}],"views":[{shown}],"labels":[{classes}]'
+    def _texts(
+        self,
+        head: str,
+        params: list[str],
+        size: Size,
+        views: Sequence[Sequence[View]],
+        labels: Sequence[Sequence[int]],
+    ) -> list[str]:
+        sides, tail = f',"size":[{size.width},{size.height}],"views":[', self._tail
+        shown = [",".join([view.json for view in each]) for each in views]
+        classes = [",".join(map(str, each)) for each in labels]
+        return [
+            f'{head}{each}{sides}{seen}],"labels":[{known}]{tail}'
+            for each, seen, known in zip(params, shown, classes, strict=True)
+        ]
 
 
 LARGEST = 1 << 28
@@ -193,10 +209,10 @@ def _check(recipe: Recipe, max_pixels: int) -> None:
         raise ValueError(f"a smoothing of {recipe.smoothing}")
 
 
-def _params_json(params: Any) -> str:
-    """Return drawn parameters, a NamedTuple, as JSON."""
-    form = _number_form(params.__class__)
-    return form % params if form else _encode(params._asdict())
+def _params_json(params: Sequence[Any]) -> list[str]:
+    """Return drawn parameters, NamedTuples of one kind, as JSON."""
+    form = _number_form(params[0].__class__) if params else ""
+    return [form % each for each in params] if form else [_encode(each._asdict()) for each in params]
 
 
 @cache

@@ -59,6 +59,7 @@ class SampleMaker:
         self._shard = shard
         self._images = images
         self._schema = run.set.schema
+        self._target = run.config.target
         self._recipes = RecipeWriter(run.info.number, len(run.set.classes), run.config.label_smoothing)
 
     def make(self, part: Part) -> tuple[Samples, list[Skip]]:
@@ -114,7 +115,7 @@ class SampleMaker:
         return self._recipes.original(view, self._frame(image), image.source.label)
 
     def _frame(self, image: LoadedImage) -> Size:
-        return self._run.config.target or image.known_size
+        return self._target or image.known_size
 
     def _mixed(self, part: Part) -> tuple[Samples, list[Skip]]:
         draws = self._draws(part)
@@ -146,15 +147,9 @@ class SampleMaker:
         weight[:, :2], boxes[:, 0] = drawn.weights, drawn.boxes
         sources = np.stack([drawn.places, drawn.donors], axis=1)
         labels, places = part.labels[sources].tolist(), sources.tolist()
-        encode, pasted, recipe, strategy, frame = (
-            self._images.encode,
-            self._images.paste,
-            self._recipes.mixed,
-            drawn.strategy,
-            drawn.frame,
-        )
+        encode, paste, frame = self._images.encode, self._images.paste, drawn.frame
         encoded = [
-            encode(pasted(images[base], images[donor], views, frame, box))
+            encode(paste(images[base], images[donor], views, frame, box))
             for (base, donor), views, box in zip(places, drawn.views, drawn.boxes.tolist(), strict=True)
         ]
         return Samples(
@@ -163,12 +158,9 @@ class SampleMaker:
             sources=places,
             weight=weight,
             boxes=boxes,
-            strategy=[strategy.name] * n,
+            strategy=[drawn.strategy.name] * n,
             lam_drawn=[params.lam for params in drawn.params],
-            recipe=[
-                recipe(strategy, params, frame, views, pair)
-                for params, views, pair in zip(drawn.params, drawn.views, labels, strict=True)
-            ],
+            recipe=self._recipes.mixed(drawn.strategy, drawn.params, frame, drawn.views, labels),
         )
 
     def _others(self, part: Part, drawn: list[tuple[int, Draw]]) -> Samples:
@@ -194,7 +186,7 @@ class SampleMaker:
 
     def _recipe(self, sources: list[LoadedImage], draw: Draw) -> str:
         labels = [image.source.label for image in sources]
-        return self._recipes.mixed(draw.strategy, draw.params, draw.mask.size, draw.views, labels)
+        return self._recipes.mixed(draw.strategy, [draw.params], draw.mask.size, [draw.views], [labels])[0]
 
 
 def classes_of(part: Part, made: Samples) -> Classes:

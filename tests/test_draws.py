@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -23,10 +24,13 @@ def _config(**options: object) -> GenerateConfig:
 
 def draw_copy(config: GenerateConfig, key: DrawKey, sizes: list[Size | None]) -> list[Draw | str]:
     """Draw for images of three classes, all of them bases, whose most salient place is the middle."""
+    return draws.draw_copy(config, key, sizes, _members(sizes), lambda *_: (0.5, 0.5))
+
+
+def _members(sizes: list[Size | None]) -> Members:
     labels = np.arange(len(sizes), dtype=np.int32) % 3
     usable = np.array([size is not None for size in sizes])
-    members = Members(labels, usable, len(sizes), Census(np.bincount(labels, minlength=3)))
-    return draws.draw_copy(config, key, sizes, members, lambda *_: (0.5, 0.5))
+    return Members(labels, usable, len(sizes), Census(np.bincount(labels, minlength=3)))
 
 
 def _flips(draw: Draw) -> list[bool]:
@@ -166,3 +170,44 @@ def test_what_is_drawn_does_not_depend_on_the_size() -> None:
         a.params == b.params for a, b in zip(small, large, strict=True) if isinstance(a, Draw) == isinstance(b, Draw)
     ]
     assert np.mean(same) > 0.9  # but for the few that are wasted at one size only
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {},
+        {"hflip": 0.5},
+        {"lam_range": "0.2,0.7"},
+        {"strategy": ("mixup", "cutmix:2", "resizemix"), "hflip": 0.5},
+        {"pairing": "cross-class"},
+        {"fit": "stretch", "stratify": True},
+    ],
+    ids=str,
+)
+@pytest.mark.parametrize("size", ["32", "6x3", "2x4"])
+def test_samples_drawn_by_arrays_are_those_drawn_one_by_one(options: dict[str, Any], size: str) -> None:
+    config = _config(size=size, **options)
+    sizes: list[Size | None] = [Size(20 + place % 3, 30) for place in range(300)]
+    sizes[7] = sizes[90] = None
+    copy = draws.CopyDraws(config, KEY, sizes, _members(sizes), lambda *_: (0.5, 0.5))
+    boxed = copy.boxes()
+    assert 0 < sum(len(each.places) for each in boxed) < len(sizes)
+    for each in boxed:
+        for number, place in enumerate(each.places.tolist()):
+            draw = copy.draw(place)
+            assert isinstance(draw, Draw)
+            assert draw.strategy == each.strategy
+            assert draw.params == each.params[number]
+            assert draw.donors[:1] == [each.donors[number]]
+            assert draw.views == each.views[number]
+            assert draw.mask.size == each.frame
+            assert draw.owned.boxes == [tuple(each.boxes[number])]
+            assert draw.owned.weights == each.weights[number].tolist()
+
+
+@pytest.mark.parametrize(
+    "options", [{"size": "keep"}, {"size": "8", "fit": "letterbox"}, {"size": "8", "fit": "random-resized-crop"}]
+)
+def test_samples_whose_images_do_not_all_fill_one_frame_are_drawn_one_by_one(options: dict[str, Any]) -> None:
+    sizes: list[Size | None] = [Size(20 + place % 3, 30) for place in range(30)]
+    assert not draws.CopyDraws(_config(**options), KEY, sizes, _members(sizes), lambda *_: (0.5, 0.5)).boxes()

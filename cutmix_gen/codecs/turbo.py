@@ -5,6 +5,7 @@ The rest is Pillow's.
 
 from __future__ import annotations
 
+import re
 import struct
 import threading
 from typing import ClassVar
@@ -27,8 +28,11 @@ _PNG_UP = 2
 """The filter that takes each row's difference to the one above: the best one without a look at the pixels."""
 _PNG_LEVEL = 1
 
-_ODD = (b"Exif\0\0", b"tiff:Orientation", b"MPF\0")
+_ODD = re.compile(rb"Exif\0\0|tiff:Orientation|MPF\0")
 """What the header of a JPEG has that may be turned, or that holds several pictures."""
+
+_START_OF_SCAN = 0xDA
+"""Where the header of a JPEG ends (ITU-T T.81, table B.1)."""
 
 _FILTERS = {
     "bilinear": resizer.ResizeAlg.convolution(resizer.FilterType.bilinear),
@@ -151,10 +155,10 @@ def _decode_jpeg(data: bytes, mode: str, reduce: Reduce, max_pixels: int) -> Dec
 
 def _is_plain(data: bytes) -> bool:
     """Tell whether nothing in the header of a JPEG asks for more than decoding."""
-    end = 2
-    while data[end : end + 1] == b"\xff" and data[end + 1 : end + 2] != b"\xda":  # up to the start of scan
-        end += 2 + int.from_bytes(data[end + 2 : end + 4], "big")
-    return not any(data.find(mark, 0, end) >= 0 for mark in _ODD)
+    end, last = 2, len(data) - 4
+    while end <= last and data[end] == 0xFF and data[end + 1] != _START_OF_SCAN:
+        end += 2 + (data[end + 2] << 8 | data[end + 3])
+    return _ODD.search(data, 0, end) is None
 
 
 def _resizer() -> resizer.Resizer:

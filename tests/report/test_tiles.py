@@ -25,7 +25,7 @@ def row(pixels, key="a", strategy="original", params=None, image=None) -> Row:
     writer = RecipeWriter(1, 2, 0.0)
     recipe = writer.original(view, size, 0)
     if params is not None:
-        recipe = writer.mixed(STRATEGIES[strategy](), params, size, (view, view), (0, 1))
+        recipe = writer.mixed(STRATEGIES[strategy](), [params], size, [(view, view)], [(0, 1)])[0]
     share = np.array([0.75, 0.25] if params else [1, 0], np.float32)
     image = file_of(pixels, "PNG") if image is None else image
     index, boxes = np.array([0, 1], np.int32), np.zeros((1, 4), np.int32)
