@@ -20,7 +20,7 @@ from cutmix_gen.records import Source
 from cutmix_gen.resolution import look_at, part_images, resolve
 from cutmix_gen.source import Scan, fingerprint, write_index
 from cutmix_gen.space import TRIED, Wanted, check_space
-from cutmix_gen.storage import Place, is_local, parse_place, path_text
+from cutmix_gen.storage import Place, is_local, path_text
 
 _log = logging.getLogger(__name__)
 
@@ -88,7 +88,7 @@ def look_ahead(config: GenerateConfig) -> Outlook:
     replaces = bool(runs) and config.overwrite and not _is_half_of(config, manifest, runs)
     found = _choose(config, manifest.read_set(), runs) if runs and not replaces else scan_source(config.source)
     if isinstance(found, RunInfo):
-        config = config.resolved_like(_config_of(found, config.output))
+        config = config.resolved_like(found.config_in(config.output))
         plan = Plan(config, found.num_images, found.number, found.first_shard)
         return Outlook(config, scan_source(config.source), plan, begun=True, reclaimed=0)
     headers = look_at(config, found)
@@ -261,12 +261,8 @@ def _is_unchanged(config: GenerateConfig, run: RunInfo) -> bool:
     return run.source_state == state_of_source(config.source)
 
 
-def _config_of(run: RunInfo, output: Place) -> GenerateConfig:
-    return GenerateConfig(source=parse_place(run.source), output=output, **run.config)
-
-
 def _describes(config: GenerateConfig, run: RunInfo) -> bool:
-    return config.resolved_like(_config_of(run, config.output)).digest() == run.digest
+    return config.resolved_like(run.config_in(config.output)).digest() == run.digest
 
 
 def _take_up(manifest: Manifest, run: RunInfo, source: Place) -> Run:
@@ -282,7 +278,7 @@ def _take_up(manifest: Manifest, run: RunInfo, source: Place) -> Run:
 
 
 def _refusal(config: GenerateConfig, last: RunInfo) -> str:
-    theirs = _config_of(last, config.output)
+    theirs = last.config_in(config.output)
     differences = config.resolved_like(theirs).differences(theirs)
     what = "; ".join(differences) if differences else f"SRC {last.source} there, {config.source.absolute()} now"
     return (

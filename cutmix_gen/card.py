@@ -7,13 +7,12 @@ from collections.abc import Iterator
 from itertools import groupby
 from pathlib import Path
 
-from cutmix_gen.config import GenerateConfig
 from cutmix_gen.croissant import croissant_text
 from cutmix_gen.errors import SetError
 from cutmix_gen.ledger import Ledger
 from cutmix_gen.manifest import Manifest, RunInfo, SetInfo
 from cutmix_gen.records import ShardRecord
-from cutmix_gen.storage import parse_place, put_bytes
+from cutmix_gen.storage import put_bytes
 from cutmix_gen.version import __version__
 
 
@@ -70,8 +69,7 @@ Made with cutmix-gen {__version__}, {len(runs)} run{"s" if len(runs) > 1 else ""
 
 
 def _run_text(run: RunInfo) -> str:
-    config = GenerateConfig(source=parse_place(run.source), output=Path("out"), **run.config)
-    return f"- run {run.number}, of {run.num_images:,} source images: `{config.chosen_options()}`"
+    return f"- run {run.number}, of {run.num_images:,} source images: `{run.config_in(Path('out')).chosen_options()}`"
 
 
 def _by_split(runs: list[RunInfo], records: list[ShardRecord]) -> dict[str, list[ShardRecord]]:

@@ -7,7 +7,6 @@ from dataclasses import replace
 from functools import partial
 
 from cutmix_gen.begin import is_remnant
-from cutmix_gen.config import GenerateConfig
 from cutmix_gen.errors import SetError, UsageError
 from cutmix_gen.execute import TaskProgress, run_counted
 from cutmix_gen.make import finalize
@@ -15,7 +14,7 @@ from cutmix_gen.manifest import Manifest, RunInfo
 from cutmix_gen.records import Rows, ShardRecord
 from cutmix_gen.shards import checked, shard_format
 from cutmix_gen.sidecars import has_sidecars
-from cutmix_gen.storage import Place, atomic_file, local_copy, parse_place, put_new, sha256
+from cutmix_gen.storage import Place, atomic_file, local_copy, put_new, sha256
 
 
 def convert_set(
@@ -80,9 +79,8 @@ def _begin(old: Manifest, new: Place, format_name: str) -> None:
 
 
 def _converted(run: RunInfo, output: Place, format_name: str) -> RunInfo:
-    config = run.config | {"format": format_name}
-    digest = GenerateConfig(source=parse_place(run.source), output=output, **config).digest()
-    return replace(run, config=config, digest=digest)
+    converted = replace(run, config=run.config | {"format": format_name})
+    return replace(converted, digest=converted.config_in(output).digest())
 
 
 def _convert_shard(output: Place, new: Place, shard: int) -> int:

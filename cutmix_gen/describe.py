@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from cutmix_gen.config import GenerateConfig
 from cutmix_gen.ledger import Ledger
 from cutmix_gen.manifest import Manifest, RunInfo
 from cutmix_gen.records import Skip
-from cutmix_gen.storage import Place, parse_place
+from cutmix_gen.storage import Place
 from cutmix_gen.tally import Tally
 
 
@@ -120,6 +119,6 @@ def describe(output: Place) -> Description:
 def _options(run: RunInfo, output: Place) -> str:
     """Return what was asked for in a run, as far as this version knows its options."""
     try:
-        return GenerateConfig(source=parse_place(run.source), output=output, **run.config).chosen_options()
+        return run.config_in(output).chosen_options()
     except TypeError:  # an option of a later version
         return " ".join(f"--{name.replace('_', '-')} {value}" for name, value in run.config.items())

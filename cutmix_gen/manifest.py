@@ -109,6 +109,10 @@ class RunInfo:
         """The numbers of the run's shards, made or not."""
         return range(self.first_shard, self.first_shard + self.shards)
 
+    def config_in(self, output: Place, source: Place | None = None) -> GenerateConfig:
+        """Return the resolved configuration, for the folder of the set, with other sources where they have moved."""
+        return GenerateConfig(source=source or parse_place(self.source), output=output, **self.config)
+
     def shard_file(self, shard: int, extension: str) -> str:
         """Return the path of a shard's file, relative to the set."""
         return f"data/{self.config['split']}-{shard:06d}.{extension}"
@@ -446,7 +450,7 @@ def _check_set(info: SetInfo, path: Place) -> None:
 def _check_config(run: RunInfo, root: Place, path: Place) -> None:
     """Raise `SetError` where a run has settings that `generate` would not take."""
     try:
-        config = GenerateConfig(source=parse_place(run.source), output=root, **run.config)
+        config = run.config_in(root)
         config.mixed_samples(run.num_images)
         if not {"split", "codec"} <= run.config.keys() <= config.identity().keys():
             raise SetError("there are settings too many or too few")

@@ -16,7 +16,7 @@ from cutmix_gen.quotas import QuotaPlan
 from cutmix_gen.records import ShardSpec, Source, Task
 from cutmix_gen.shards import shard_format
 from cutmix_gen.source import SourceIndex
-from cutmix_gen.storage import Place, cached, parse_place
+from cutmix_gen.storage import Place, cached
 
 _FINE_BLOCKS = 16
 """Blocks that a small set is cut into, so that every core of a usual machine has work."""
@@ -160,8 +160,7 @@ def plan_of(info: RunInfo, output: Place, source: Place | None = None) -> Plan:
     SetError
         If it is not the plan that the run's file speaks of.
     """
-    config = GenerateConfig(source=source or parse_place(info.source), output=output, **info.config)
-    plan = Plan(config, info.num_images, info.number, info.first_shard)
+    plan = Plan(info.config_in(output, source), info.num_images, info.number, info.first_shard)
     if (plan.num_shards, plan.num_samples) != (info.shards, info.samples):
         raise SetError(
             f"Run {info.number} of {output} has {info.shards:,} shards of {info.samples:,} samples by its file, "

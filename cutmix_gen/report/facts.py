@@ -12,7 +12,7 @@ from cutmix_gen.reader import open_dataset
 from cutmix_gen.recipe import parse_recipe
 from cutmix_gen.records import Row, Size
 from cutmix_gen.report.sampling import Selection, select
-from cutmix_gen.storage import Place, parse_place
+from cutmix_gen.storage import Place
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,11 +71,7 @@ def _runs(output: Place, runs: list[RunInfo]) -> list[RunFacts]:
         if record.kind == "cutmix":
             strategies[record.run].update(record.strategies)
         unreadable[record.run].update(skip.path for skip in record.skipped if skip.unreadable)
-    return [RunFacts(run, _config(run, output), strategies[run.number], len(unreadable[run.number])) for run in runs]
-
-
-def _config(run: RunInfo, output: Place) -> GenerateConfig:
-    return GenerateConfig(source=parse_place(run.source), output=output, **run.config)
+    return [RunFacts(run, run.config_in(output), strategies[run.number], len(unreadable[run.number])) for run in runs]
 
 
 def size_of(row: Row) -> Size:
