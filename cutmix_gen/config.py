@@ -10,7 +10,7 @@ from collections.abc import Collection
 from dataclasses import dataclass, field, fields, replace
 from typing import Any
 
-from cutmix_gen.codecs import CODECS, IMAGE_FORMATS, INTERPOLATIONS, MAX_PIXELS, MODES, Encoding
+from cutmix_gen.codecs import CODECS, IMAGE_FORMATS, INTERPOLATIONS, MAX_PIXELS, MODES, MOST_PIXELS, Encoding
 from cutmix_gen.errors import UsageError, did_you_mean
 from cutmix_gen.execute import CLUSTERS, ENGINES
 from cutmix_gen.geometry import FITS, Fit, RandomResizedCrop
@@ -24,8 +24,6 @@ from cutmix_gen.storage import Place, parse_place
 DENSE_LABELS_UP_TO = 1000
 """Classes up to which `--dense-labels auto` writes dense vectors: 4 KB a sample."""
 
-_MOST_PIXELS = 1_000_000_000
-"""What `--max-pixels` may allow: 3 GB of memory for one image in colour."""
 MIXING = frozenset({"strategy", "mix_option", "alpha", "stratify", "lam_range", "pairing", "hflip"})
 """Fields that are about mixed samples alone."""
 
@@ -233,7 +231,7 @@ class GenerateConfig:
             ("quality", 1 <= self.quality <= 100, "a whole number from 1 to 100"),
             ("label_smoothing", 0 <= self.label_smoothing < 1, "a number from 0 to below 1"),
             ("shard_size", self.shard_size >= 3, "at least 3, so that every image of a shard has a partner"),
-            ("max_pixels", 1 <= self.max_pixels <= _MOST_PIXELS, f"a whole number from 1 to {_MOST_PIXELS:,}"),
+            ("max_pixels", 1 <= self.max_pixels <= MOST_PIXELS, f"a whole number from 1 to {MOST_PIXELS:,}"),
             ("seed", 0 <= self.seed < 2**63, "a whole number from 0 to 2^63 - 1"),
             ("jobs", self.jobs is None or self.jobs >= 1, "at least 1"),
         ):
@@ -343,6 +341,11 @@ class GenerateConfig:
             return None
         width, height = self.size.split("x")
         return Size(int(width), int(height))
+
+    @property
+    def max_sample_pixels(self) -> int:
+        """Pixels of a sample at most: what a run is allowed to make, whoever reads the set has to read."""
+        return max(self.max_pixels, self.target.area if self.target else 0)
 
     @property
     def encoding(self) -> Encoding:

@@ -93,7 +93,7 @@ def tile_of(dataset: Dataset, row: Row, cell: int = CELL) -> Tile:
     RecipeError
         If its recipe cannot be followed.
     """
-    recipe = parse_recipe(row.recipe)
+    recipe = parse_recipe(row.recipe, dataset.max_pixels)
     mask = recipe.mask()
     owners = None if mask is None else owner_map(mask, [view.place for view in recipe.views])
     sources = Sources(recipe.labels, row.label_weight[: len(recipe.labels)].tolist(), owners)
@@ -102,7 +102,7 @@ def tile_of(dataset: Dataset, row: Row, cell: int = CELL) -> Tile:
         return _reduction(size, cell)
 
     try:
-        pixels = make_codec("pillow").decode(row.image, dataset.info.mode, reduce).pixels
+        pixels = make_codec("pillow", dataset.max_pixels).decode(row.image, dataset.info.mode, reduce).pixels
     except Exception as error:
         raise SetError(f"The image of {row.key} cannot be decoded: {type(error).__name__}: {error}") from error
     return replace(make_tile(pixels, sources, dataset.classes, cell), note=f"{row.key}  {row.strategy}")

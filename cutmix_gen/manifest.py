@@ -11,7 +11,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from cutmix_gen.codecs import IMAGE_FORMATS, MODES, image_extension
+from cutmix_gen.codecs import IMAGE_FORMATS, MAX_PIXELS, MODES, image_extension
 from cutmix_gen.config import GenerateConfig
 from cutmix_gen.errors import SetError
 from cutmix_gen.facts import LARGEST, fits, made_of, read_facts, read_sealed
@@ -233,6 +233,10 @@ class Manifest:
             raise SetError(f"{path} does not describe a run {number} that this program would make.")
         _check_config(run, self.root, path)
         return run
+
+    def max_pixels(self) -> int:
+        """Return how many pixels a sample of any run may have."""
+        return max((run.config_in(self.root).max_sample_pixels for run in self.runs()), default=MAX_PIXELS)
 
     def record_numbers(self) -> list[int]:
         """Return the numbers of the shards of which there is a commit record, valid or not, in their order."""

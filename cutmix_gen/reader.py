@@ -244,6 +244,11 @@ class Dataset:
         return self._files.labels(head)
 
     @property
+    def max_pixels(self) -> int:
+        """Pixels of a sample at most, as the runs of the set were allowed to make them."""
+        return self._files.max_pixels()
+
+    @property
     def runs(self) -> frozenset[int]:
         """Numbers of the runs that these samples come from."""
         return self._table.runs
@@ -341,6 +346,7 @@ class _Files:
         self._windows: OrderedDict[int, tuple[range, Rows]] = OrderedDict()
         self._plans: dict[int, Plan] = {}
         self._codec: Codec | None = None
+        self._max_pixels = 0
 
     def _mine(self) -> threading.Lock:
         """Return the lock, after leaving behind what a fork has copied."""
@@ -395,6 +401,12 @@ class _Files:
                 self._plans[run] = plan_of(Manifest(self._root).read_run(run), self._root)
             return self._plans[run]
 
+    def max_pixels(self) -> int:
+        """Return how many pixels a sample may have."""
+        with self._mine():
+            self._max_pixels = self._max_pixels or Manifest(self._root).max_pixels()
+            return self._max_pixels
+
     def pixels(self, row: Row) -> Pixels:
         """Decode an image.
 
@@ -404,7 +416,7 @@ class _Files:
             If it is damaged.
         """
         if self._codec is None:
-            self._codec = make_codec(best_codec())
+            self._codec = make_codec(best_codec(), self.max_pixels())
         try:
             pixels = self._codec.decode(row.image, self._info.mode, _at_full_size).pixels
         except Exception as error:

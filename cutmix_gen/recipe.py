@@ -11,6 +11,7 @@ from typing import Any, TypeVar, get_type_hints
 import numpy as np
 import numpy.typing as npt
 
+from cutmix_gen.codecs import MOST_PIXELS
 from cutmix_gen.errors import RecipeError
 from cutmix_gen.masks import Mask, Strategy, make_strategy
 from cutmix_gen.ownership import Ownership, ownership, shares_within
@@ -147,18 +148,15 @@ class RecipeWriter:
         ]
 
 
-LARGEST = 1 << 28
-"""Pixels of a sample at most unless another number is given: what `--size` takes at most, 16384 x 16384."""
-
-
-def parse_recipe(text: str, max_pixels: int = LARGEST) -> Recipe:
+def parse_recipe(text: str, max_pixels: int = MOST_PIXELS) -> Recipe:
     """Return the recipe that the field `recipe` of a sample describes.
 
     Parameters
     ----------
     text : str
     max_pixels : int
-        A recipe may come from anywhere, and a mask takes memory: no sample has more pixels.
+        A recipe may come from anywhere, and a mask takes memory: no sample has more pixels. Whoever knows the set
+        gives its own number.
 
     Raises
     ------

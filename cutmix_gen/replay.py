@@ -91,7 +91,7 @@ class Replayer:
         self.dataset: Dataset = open_dataset(output)
         self._source = source
         self._run = cache(self._open_run)
-        self._codec: Codec = make_codec("pillow")
+        self._codec: Codec = make_codec("pillow", self.dataset.max_pixels)
 
     def replay(self, number: int) -> Replay:
         """Make the sample of a number in the set again, and compare.
@@ -123,7 +123,7 @@ class Replayer:
         ImageError
             If a source is gone, or has another size than it had.
         """
-        recipe = parse_recipe(row.recipe)
+        recipe = parse_recipe(row.recipe, self.dataset.max_pixels)
         run, images = self._run(recipe.run)
         sources = []
         for path, label in zip(row.sources, recipe.labels, strict=False):
@@ -169,7 +169,7 @@ class Replayer:
 
     def _check_sources(self, row: Row, number: int) -> None:
         """Raise `RecipeError` unless the sample has the run, the base and as many sources as its key and recipe say."""
-        recipe, position = parse_recipe(row.recipe), self.dataset.position(number)
+        recipe, position = parse_recipe(row.recipe, self.dataset.max_pixels), self.dataset.position(number)
         if recipe.run != position.run:
             raise RecipeError(f"its recipe is one of run {recipe.run}, its key of run {position.run}")
         base = self._run(position.run)[0].base(position.copy, position.position)

@@ -72,7 +72,7 @@ class Sketcher:
         self._config = config
         self._classes = classes
         self._images = Images(config)
-        self._codec = make_codec(config.codec)
+        self._codec = make_codec(config.codec, config.max_sample_pixels)
 
     def load(self, sources: Sequence[Source]) -> list[LoadedImage]:
         """Read and decode sources, several at a time."""

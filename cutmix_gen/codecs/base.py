@@ -20,6 +20,9 @@ Reduce = Callable[[Size], int]
 MAX_PIXELS = 250_000_000
 """Pixels of an image at most unless another number is given: cameras of 2026 reach 240 million, bombs far more."""
 
+MOST_PIXELS = 1_000_000_000
+"""What that number may be at most: 3 GB of memory for one image in colour."""
+
 MODES = ("RGB", "L", "I;16")
 """The pixel modes of a set: 8-bit colour, 8-bit grayscale, 16-bit grayscale."""
 

@@ -62,7 +62,7 @@ def too_large(pixels: int, max_pixels: int) -> ImageError:
 
 
 class _Held:
-    """A state of the whole process that holds while at least one thread wants it.
+    """A state of the whole process that holds while at least one thread wants it; of several numbers the largest does.
 
     Parameters
     ----------
@@ -74,13 +74,15 @@ class _Held:
         self._begin = begin
         self._lock = threading.Lock()
         self._users = 0
+        self._number = 0
         self._undo = ExitStack()
         os.register_at_fork(after_in_child=self._forget)
 
     def enter(self, number: int) -> None:
         with self._lock:
             self._users += 1
-            if self._users == 1:
+            if self._users == 1 or number > self._number:
+                self._number = number
                 self._begin(number, self._undo)
 
     def leave(self) -> None:

@@ -34,6 +34,8 @@ class Facts:
     output: Place
     description: Description
     license: str
+    max_pixels: int
+    """Of a sample at most."""
     runs: list[RunFacts]
     originals: Selection
     mixed: Selection
@@ -58,6 +60,7 @@ def gather(output: Place, seed: int) -> Facts:
         output=output,
         description=description,
         license=Manifest(output).read_license(),
+        max_pixels=dataset.max_pixels,
         runs=_runs(output, description.runs),
         originals=select(dataset.originals(), mean_bytes, seed),
         mixed=select(dataset.mixed(), mean_bytes, seed),

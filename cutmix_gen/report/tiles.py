@@ -69,8 +69,15 @@ class Tile:
         )
 
 
-def make_tiles(rows: Sequence[Row], classes: Sequence[str]) -> dict[str, Tile]:
+def make_tiles(rows: Sequence[Row], classes: Sequence[str], max_pixels: int = MAX_PIXELS) -> dict[str, Tile]:
     """Return a tile for each of some samples, by key; no matter how many colours they have, all together stay small.
+
+    Parameters
+    ----------
+    rows : sequence of Row
+    classes : sequence of str
+    max_pixels : int
+        An image that claims more is damaged.
 
     Raises
     ------
@@ -78,7 +85,7 @@ def make_tiles(rows: Sequence[Row], classes: Sequence[str]) -> dict[str, Tile]:
         If an image is damaged.
     """
     chosen = {row.key: row for row in rows}
-    pictures = {key: _small(row) for key, row in chosen.items()}
+    pictures = {key: _small(row, max_pixels) for key, row in chosen.items()}
     for quality in _QUALITIES:
         files = {key: _encoded(picture, quality) for key, picture in pictures.items()}
         if sum(map(len, files.values())) <= _BUDGET:
@@ -105,9 +112,9 @@ def _shares(row: Row, classes: Sequence[str]) -> list[Share]:
     return [Share(shown(classes[label], _NAME), colour(label), 100 * weight) for label, weight in pairs if weight > 0]
 
 
-def _small(row: Row) -> Image.Image:
+def _small(row: Row, max_pixels: int) -> Image.Image:
     try:
-        with guarded(row.image, MAX_PIXELS), Image.open(BytesIO(row.image)) as image:
+        with guarded(row.image, max_pixels), Image.open(BytesIO(row.image)) as image:
             image.draft("RGB" if image.mode == "RGB" else "L", (2 * _SIDE, 2 * _SIDE))
             picture = _eight_bit(image)
     except (OSError, ValueError, ImageError) as error:

@@ -17,7 +17,7 @@ from cutmix_gen.errors import CutMixGenError, SetError
 from cutmix_gen.labels import Weights, class_weight, dominant_class, soft_labels
 from cutmix_gen.manifest import Manifest
 from cutmix_gen.plan import Run
-from cutmix_gen.recipe import LARGEST, Recipe, parse_recipe
+from cutmix_gen.recipe import Recipe, parse_recipe
 from cutmix_gen.records import LAM_BINS, NO_BOX, Problem, Rows, ShardRecord, Size
 from cutmix_gen.sidecars import dali_index, has_sidecars
 from cutmix_gen.storage import Place, local_copy, sha256
@@ -139,7 +139,7 @@ class _Checker:
         self._deep = check.deep
         self._run = _open_run(check.output, record.run, check.call)
         self._set = self._run.set
-        self._codec = make_codec("pillow", self._run.config.max_pixels)
+        self._codec = make_codec("pillow", self._run.config.max_sample_pixels)
         self._task, self._spec = self._run.plan.locate(record.shard)
         indexed = record.run not in check.unindexed
         self._bases = self._run.sources(self._run.rows(self._task)[0]) if indexed else None
@@ -230,7 +230,7 @@ class _Checker:
         RecipeError, SetError
             If the recipe cannot be followed, or the sample is another one.
         """
-        recipe = parse_recipe(rows.recipe[row], max(self._run.config.max_pixels, LARGEST))
+        recipe = parse_recipe(rows.recipe[row], self._run.config.max_sample_pixels)
         owned = recipe.ownership()
         padding = self._set.sources - len(recipe.labels)
         boxes = [box.as_list() for box in [*owned.boxes, *[NO_BOX] * padding]]

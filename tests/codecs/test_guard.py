@@ -16,7 +16,7 @@ from cutmix_gen.errors import ImageError
 from cutmix_gen.images import reason_of
 from cutmix_gen.records import Size
 from tests import corpus
-from tests.images import file_of, photo
+from tests.images import file_of, noise, photo
 
 READABLE, UNREADABLE = corpus.readable(), corpus.unreadable()
 
@@ -135,3 +135,12 @@ def test_what_libtiff_writes_by_itself_is_not_heard_but_what_follows_is(codec, c
     outcome(codec, bytes(data))
     os.write(2, b"heard")
     assert capfd.readouterr().err == "heard"
+
+
+def test_the_larger_of_two_limits_holds_while_both_are_wanted():
+    """Readers of two sets may share a process: each codec minds its own limit, and Pillow must not be in the way."""
+    before = Image.MAX_IMAGE_PIXELS
+    with guarded(b"", 100):
+        assert outcome(make_codec("pillow", 1200), file_of(noise(40, 30), "PNG")) == Size(40, 30)
+        assert "claims 1,200 pixels" in outcome(make_codec("pillow", 1199), file_of(noise(40, 30), "PNG"))
+    assert before == Image.MAX_IMAGE_PIXELS
