@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import os
+import select
 import signal
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from importlib import import_module
 from io import TextIOWrapper
 from types import FrameType
@@ -18,6 +21,9 @@ from cutmix_gen.text import printable_lines
 from cutmix_gen.version import __version__
 
 _STOPPING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+_STDOUT, _STDERR = 1, 2
+_NOBODY_READS = 128 + signal.SIGPIPE
+"""Exit code as a shell has it of a program that ends because nobody reads any more what it prints."""
 _GOES_ON = " What is committed stays; the same command goes on from there."
 _COMMANDS = (
     *("generate", "preview", "grid", "info", "report", "verify", "replay", "loader", "strategies"),
@@ -54,23 +60,50 @@ class _Group(click.Group):
             ctx.fail(f"There is no command '{name}'.{did_you_mean(name, _COMMANDS)}")
         return super().resolve_command(ctx, args)
 
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Parse the options before the command; --help and --version print."""
+        with _leaving_quietly():
+            return super().parse_args(ctx, args)
+
     def invoke(self, ctx: click.Context) -> Any:
         for number in _STOPPING:
             if signal.getsignal(number) != signal.SIG_IGN:  # as nohup and the shell's & have it
                 signal.signal(number, _interrupt)
         try:
-            return super().invoke(ctx)
+            with _leaving_quietly():
+                return super().invoke(ctx)
         except KeyboardInterrupt:
             if ctx.params["debug"]:
                 raise
             goes_on = _GOES_ON if ctx.invoked_subcommand == "generate" else ""
             _fail(InterruptedRunError(f"Interrupted.{goes_on}"))
-        except (click.ClickException, click.exceptions.Exit, click.Abort, BrokenPipeError):
+        except (click.ClickException, click.exceptions.Exit, click.Abort):
             raise
         except Exception as error:
             if ctx.params["debug"]:
                 raise
             _fail(error)
+
+
+@contextmanager
+def _leaving_quietly() -> Iterator[None]:
+    """End without a word where nobody reads any more, as after `| head -1`."""
+    try:
+        yield
+    except BrokenPipeError:
+        unread = [stream for stream in (_STDOUT, _STDERR) if not _is_read(stream)]
+        if not unread:  # it is the pipe to a worker or to a server that is broken
+            raise
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        for stream in unread:
+            os.dup2(nowhere, stream)  # what waits to be written goes there when Python ends
+        sys.exit(_NOBODY_READS)
+
+
+def _is_read(stream: int) -> bool:
+    poll = select.poll()
+    poll.register(stream, 0)
+    return not any(state & (select.POLLERR | select.POLLHUP) for _, state in poll.poll(0))
 
 
 def _interrupt(_signal: int, _frame: FrameType | None) -> None:
