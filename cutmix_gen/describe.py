@@ -71,6 +71,8 @@ class Description:
     skipped: list[Skip]
     lost_samples: int
     """Samples that were planned and could not be made."""
+    lost_files: list[str]
+    """Shards whose file is gone or has another size than its record says; they are counted all the same."""
 
 
 def describe(output: Place) -> Description:
@@ -85,8 +87,11 @@ def describe(output: Place) -> Description:
     info, runs = manifest.read_set(), manifest.runs()
     tally = Tally(len(info.classes))
     states = {run.number: RunState(run.number, _options(run, output)) for run in runs}
-    for record in Ledger(manifest).records():
+    ledger, lost_files = Ledger(manifest), []
+    for record in ledger.records():
         tally.add(record)
+        if not ledger.has_file(record):
+            lost_files.append(record.file)
         state = states.get(record.run)
         if state:
             state.shards += 1
@@ -113,6 +118,7 @@ def describe(output: Place) -> Description:
         animated=tally.animated,
         skipped=tally.skipped,
         lost_samples=tally.lost.total(),
+        lost_files=lost_files,
     )
 
 

@@ -11,6 +11,7 @@ import logging
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, fields
+from functools import cached_property
 from heapq import merge
 from itertools import islice
 from operator import attrgetter
@@ -81,11 +82,16 @@ class Ledger:
 
     def valid(self) -> Iterator[ShardRecord]:
         """Read the records whose shard file is there with the size on record, in the order of the shards."""
-        shards = stamps(self._manifest.root / "data")
-        for record in self._read(self._undamaged):
-            shard = shards.get(Path(record.file).name)
-            if shard is not None and shard.size == record.bytes:
-                yield record
+        yield from filter(self.has_file, self._read(self._undamaged))
+
+    def has_file(self, record: ShardRecord) -> bool:
+        """Tell whether the file of a shard is there with the size on record; the folder is listed once for all."""
+        shard = self._shards.get(Path(record.file).name)
+        return shard is not None and shard.size == record.bytes
+
+    @cached_property
+    def _shards(self) -> dict[str, Stamp]:
+        return stamps(self._manifest.root / "data")
 
     def compact(self) -> None:
         """Copy the records into one file, unless the one that is there has nearly all of them."""

@@ -97,6 +97,17 @@ def skips_lines(skipped: list[Skip], lost: int = 0) -> Iterator[str]:
         yield f"Because of them {count_text(lost, 'sample')} of the plan {'was' if lost == 1 else 'were'} not made."
 
 
+def lost_file_lines(files: list[str], output: Place) -> Iterator[str]:
+    """Return which shards have lost their files, and what to do."""
+    if files:
+        shown = ", ".join(files[:_SHOWN_DROPPED]) + (", ..." if len(files) > _SHOWN_DROPPED else "")
+        yield f"{count_text(len(files), 'shard')} counted here {_IS_LOST[len(files) > 1]}: {shown}."
+        yield f"`cutmix-gen verify {output}` says more; the generate command makes them again."
+
+
+_IS_LOST = ("has a file that is gone or of another size", "have files that are gone or of another size")
+
+
 def estimate_lines(expected: Estimate) -> Iterator[str]:
     """Return what a run will take."""
     if not expected.shards:

@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING
 
 import click
 
-from cutmix_gen.cli.options import OUT, json_option, print_json
+from cutmix_gen.cli.options import FOUND_WRONG, OUT, json_option, print_json
 from cutmix_gen.columns import bar, fitted, width_of
 from cutmix_gen.quantities import size_text
 from cutmix_gen.storage import Place
 from cutmix_gen.text import printable
-from cutmix_gen.words import animated_lines, count_text, skips_lines
+from cutmix_gen.words import animated_lines, count_text, lost_file_lines, skips_lines
 
 if TYPE_CHECKING:
     from cutmix_gen.describe import Description, RunState
@@ -34,8 +34,8 @@ _WIDEST_BAR = 40
 def command(output: Place, all_classes: bool, as_json: bool) -> None:
     """Say what is in a set: its runs, samples and classes, how lam is spread, and what was skipped.
 
-    Only the commit records are read. Mass is the sum of the label shares of a class: before in the originals, after
-    in all samples.
+    Only the commit records are read, and the shards' sizes: it ends with code 3 where one is gone or has another size.
+    Mass is the sum of the label shares of a class: before in the originals, after in all samples.
 
     \b
     Example:
@@ -47,10 +47,11 @@ def command(output: Place, all_classes: bool, as_json: bool) -> None:
     description = describe(output)
     if as_json:
         print_json(asdict(description))
-        return
+        sys.exit(FOUND_WRONG if description.lost_files else 0)
     width = shutil.get_terminal_size().columns if sys.stdout.isatty() else _PIPED
     for line in _lines(description, output, width, None if all_classes else _SHOWN_CLASSES):
         click.echo(line)  # with its colours; names in it are made printable one by one
+    sys.exit(FOUND_WRONG if description.lost_files else 0)
 
 
 def _lines(description: Description, output: Place, width: int, classes: int | None) -> Iterator[str]:
@@ -75,6 +76,9 @@ def _lines(description: Description, output: Place, width: int, classes: int | N
     if description.skipped:
         yield ""
         yield from map(printable, skips_lines(description.skipped, description.lost_samples))
+    if description.lost_files:
+        yield ""
+        yield from map(printable, lost_file_lines(description.lost_files, output))
 
 
 def _of(count: int, planned: int) -> str:

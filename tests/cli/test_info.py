@@ -3,6 +3,7 @@ from __future__ import annotations
 import json
 import os
 import pty
+import shutil
 import subprocess
 import sys
 import termios
@@ -142,3 +143,17 @@ def test_an_encoding_without_blocks_gets_other_bars(made):
 def test_only_the_records_are_read(made, tmp_path):
     subprocess.run(["cp", "-r", str(made / ".cutmix_gen"), str(tmp_path / ".cutmix_gen")], check=True)
     assert json.loads(call("info", tmp_path, "--json"))["samples"]["original"] == 32
+
+
+def test_shards_whose_files_are_gone_or_short_are_named_in_text_and_json(made, tmp_path):
+    output = tmp_path / "out"
+    shutil.copytree(made, output)
+    (output / "data/train-000001.parquet").unlink()
+    with (output / "data/train-000002.parquet").open("ab") as file:
+        file.write(b"x")
+    lost = ["data/train-000001.parquet", "data/train-000002.parquet"]
+    text, facts = (CliRunner().invoke(main, ["info", str(output), *extra]) for extra in ([], ["--json"]))
+    assert (text.exit_code, facts.exit_code) == (3, 3)
+    assert f"2 shards counted here have files that are gone or of another size: {', '.join(lost)}." in text.output
+    assert json.loads(facts.stdout)["lost_files"] == lost
+    assert json.loads(call("info", made, "--json"))["lost_files"] == []
