@@ -330,7 +330,7 @@ class GenerateConfig:
                 words += [
                     word
                     for each in (value if isinstance(value, list) else [value])
-                    for word in (_flag(name), str(each))
+                    for word in (_flag(name), _word(each))
                 ]
         return words
 
@@ -445,10 +445,15 @@ class GenerateConfig:
         ]
 
 
+def _word(value: Any) -> str:
+    """Return a value as people write it on a command line: 2 copies, not 2.0, and no digit less than it takes."""
+    return str(int(value)) if isinstance(value, float) and value.is_integer() else str(value)
+
+
 def _show(value: Any) -> str:
     if isinstance(value, list):
         return " ".join(map(str, value)) or "none"
-    return "by default" if value is None or value == "" else str(value)
+    return "by default" if value is None or value == "" else _word(value)
 
 
 def _flag(name: str) -> str:
