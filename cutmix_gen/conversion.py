@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import replace
 from functools import partial
+from typing import NamedTuple
 
 from cutmix_gen.begin import is_remnant
 from cutmix_gen.errors import SetError, UsageError
@@ -17,9 +18,17 @@ from cutmix_gen.sidecars import has_sidecars
 from cutmix_gen.storage import Place, atomic_file, local_copy, put_new, sha256
 
 
+class Conversion(NamedTuple):
+    """What a set in another format has."""
+
+    samples: int
+    new_shards: int
+    """Shards that were not there before."""
+
+
 def convert_set(
     output: Place, new: Place, format_name: str, jobs: int | None = None, progress: TaskProgress | None = None
-) -> int:
+) -> Conversion:
     """Write a finished set in another shard format, or go on where an earlier call stopped.
 
     The new set is the one that `generate` would have made in that format: it can be verified, appended to and
@@ -39,8 +48,7 @@ def convert_set(
 
     Returns
     -------
-    int
-        Samples of the new set.
+    Conversion
 
     Raises
     ------
@@ -56,9 +64,9 @@ def convert_set(
     shards = manifest.finished_shards("converted")
     _begin(manifest, new, format_name)
     with manifest.held(), Manifest(new).held():
-        samples = sum(run_counted(partial(_convert_shard, output, new), shards, jobs, progress))
+        parts = list(run_counted(partial(_convert_shard, output, new), shards, jobs, progress))
     finalize(new, license_name=manifest.read_license(), sidecars=has_sidecars(manifest))
-    return samples
+    return Conversion(sum(part.samples for part in parts), sum(part.new_shards for part in parts))
 
 
 def _begin(old: Manifest, new: Place, format_name: str) -> None:
@@ -83,19 +91,19 @@ def _converted(run: RunInfo, output: Place, format_name: str) -> RunInfo:
     return replace(converted, digest=converted.config_in(output).digest())
 
 
-def _convert_shard(output: Place, new: Place, shard: int) -> int:
-    """Convert one shard unless that was done before; return its samples."""
+def _convert_shard(output: Place, new: Place, shard: int) -> Conversion:
+    """Convert one shard unless that was done before."""
     old, fresh = Manifest(output), Manifest(new)
     there = fresh.record(shard)
     if there is not None:
-        return there.samples
+        return Conversion(there.samples, 0)
     record = old.read_record(shard)
     with local_copy(output / record.file) as path:
         if sha256(path) != record.sha256:
             raise SetError(f"{record.file} of {output} was changed or damaged. `cutmix-gen verify` says more.")
         info = old.read_set()
         _write(fresh, record, shard_format(info.shard_format).read(path, info.schema))
-    return record.samples
+    return Conversion(record.samples, 1)
 
 
 def _write(fresh: Manifest, record: ShardRecord, rows: Iterator[Rows]) -> None:

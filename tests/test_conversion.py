@@ -37,7 +37,7 @@ def pair(request, folder, tmp_path_factory) -> tuple[Path, Path, str]:
 
 def test_a_converted_set_is_what_generate_makes_in_that_format(pair, tmp_path):
     output, expected, kind = pair
-    assert convert_set(output, tmp_path / "new", kind, jobs=1) == 119 + 179 + 119
+    assert convert_set(output, tmp_path / "new", kind, jobs=1).samples == 119 + 179 + 119
     assert tree(tmp_path / "new") == tree(expected)
     assert verify(tmp_path / "new", deep=True, jobs=1).ok
 
@@ -111,5 +111,7 @@ def test_the_command_says_what_it_wrote(pair, tmp_path):
     arguments = ["convert", str(output), str(tmp_path / "new"), "--format", kind]
     result = CliRunner().invoke(main, arguments)
     assert result.output == f"Wrote 417 samples to {tmp_path / 'new'} as {kind}.\n"
+    again = CliRunner().invoke(main, arguments)
+    assert again.output == f"All is done: {tmp_path / 'new'} has the 417 samples as {kind} already.\n"
     result = CliRunner().invoke(main, [*arguments, "--json"])
     assert json.loads(result.output) == {"output": str(tmp_path / "new"), "format": kind, "samples": 417}

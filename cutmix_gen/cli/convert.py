@@ -30,8 +30,10 @@ def command(output: Place, new: str, format_name: str, jobs: int | None, quiet: 
 
     place = parse_place(new)
     with Progress("shards", quiet=quiet) as progress:
-        samples = convert_set(output, place, format_name, jobs, progress)
+        done = convert_set(output, place, format_name, jobs, progress)
     if as_json:
-        print_json({"output": str(place), "format": format_name, "samples": samples})
+        print_json({"output": str(place), "format": format_name, "samples": done.samples})
+    elif not quiet and done.new_shards:
+        say([f"Wrote {done.samples:,} samples to {place} as {format_name}."])
     elif not quiet:
-        say([f"Wrote {samples:,} samples to {place} as {format_name}."])
+        say([f"All is done: {place} has the {done.samples:,} samples as {format_name} already."])
