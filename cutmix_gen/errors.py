@@ -63,13 +63,18 @@ class InterruptedRunError(CutMixGenError):
     exit_code = 130
 
 
-def did_you_mean(name: str, names: Iterable[str]) -> str:
+def did_you_mean(name: str, names: Iterable[str], most: int = 1) -> str:
     """Return a sentence that suggests the nearest of some names, to go on a message with; empty if none is near.
+
+    Capitals or not, it is the same.
 
     >>> did_you_mean("cutmixx", ["cutmix", "mixup"])
     " Did you mean 'cutmix'?"
+    >>> did_you_mean("CAT", ["cat", "dog"])
+    " Did you mean 'cat'?"
     """
     import difflib  # noqa: PLC0415  only for messages
 
-    near = difflib.get_close_matches(name, list(names), 1)
-    return f" Did you mean '{near[0]}'?" if near else ""
+    by_lower = {each.lower(): each for each in names}
+    near = [f"'{by_lower[each]}'" for each in difflib.get_close_matches(name.lower(), by_lower, most)]
+    return f" Did you mean {' or '.join(near)}?" if near else ""

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from difflib import get_close_matches
 
 import numpy as np
 import numpy.typing as npt
@@ -12,7 +11,7 @@ from PIL import Image
 
 from cutmix_gen.codecs import make_codec
 from cutmix_gen.drawing import CELL, Sources, Tile, cell_for, draw_sheet, in_rows, make_tile, owner_map, shown_size
-from cutmix_gen.errors import SetError, UsageError
+from cutmix_gen.errors import SetError, UsageError, did_you_mean
 from cutmix_gen.manifest import Manifest
 from cutmix_gen.reader import Dataset, open_dataset
 from cutmix_gen.recipe import parse_recipe
@@ -204,12 +203,9 @@ def _check(dataset: Dataset, choice: Choice) -> None:
 
 
 def _nearest(name: str, dataset: Dataset) -> str:
-    by_lower = {each.lower(): each for each in dataset.classes}
-    near = [by_lower[each] for each in get_close_matches(name.lower(), by_lower, n=3)]
-    if near:
-        return " Did you mean " + " or ".join(f"'{each}'" for each in near) + "?"
     shown = ", ".join(dataset.classes[:8])
-    return f" It has {len(dataset.classes):,}: {shown}{', ...' if len(dataset.classes) > 8 else ''}."
+    all_of_them = f" It has {len(dataset.classes):,}: {shown}{', ...' if len(dataset.classes) > 8 else ''}."
+    return did_you_mean(name, dataset.classes, 3) or all_of_them
 
 
 def _hint(dataset: Dataset, choice: Choice) -> str:

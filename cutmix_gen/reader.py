@@ -199,8 +199,9 @@ class Dataset:
         number = self.number(Position(*map(int, match.groups()))) if match else None
         if number is None or self.row(number).key != key:
             raise SetError(
-                f"There is no sample {key} here: a key is RRRR-CCC-PPPPPPPPP (run, copy, position), e.g. "
-                f"{self.row(0).key if len(self) else '0001-000-000000000'}, and its shard has to be there and selected."
+                f"There is no sample {key} among the {len(self):,} that were opened of {self.root}. A key has run, "
+                f"copy and position, e.g. {self.row(0).key if len(self) else '0001-000-000000000'}. What was "
+                "skipped, or lies in a shard that is missing, cannot be found."
             )
         return number
 

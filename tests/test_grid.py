@@ -164,7 +164,7 @@ def test_what_is_not_there_is_an_error_that_says_what_is(output):
         draw_grid(output, Choice(strategies=("cutmixx",)))
     with pytest.raises(SetError, match="nothing for --strategy fmix --only original"):
         draw_grid(output, Choice(strategies=("fmix",), only="original"))
-    with pytest.raises(SetError, match="no sample 1 here"):
+    with pytest.raises(SetError, match="no sample 1 among the"):
         draw_grid(output, Choice(keys=("1",)))
     with pytest.raises(UsageError, match="--key names the samples"):
         Choice(keys=("1",), only="cutmix")

@@ -213,7 +213,7 @@ def test_other_releases_of_the_libraries_are_told_from_a_wrong_sample(made, monk
 
 def test_a_key_that_is_none_is_an_error_that_says_what_keys_look_like(made):
     for key in ("0001-001-000000099", "0009-001-000000000", "../x", ""):
-        with pytest.raises(SetError, match="a key is RRRR-CCC-PPPPPPPPP"):
+        with pytest.raises(SetError, match=r"A key has run, copy and position, e\.g\. 0001-0"):
             replay(made, key)
 
 
