@@ -35,6 +35,8 @@ _SECONDS = 1.5
 """That a task of the large trial should take."""
 _IMAGES = (12, 256)
 """Images of such a task at least and at most."""
+_SORTED = 1 << 16
+"""Images that are sorted by size at most, to choose among."""
 _COPIES = (2.0, 8.0)
 """Copies up to which a trial makes as many as the run; beyond, the rest follows from trials of these numbers."""
 
@@ -266,8 +268,10 @@ def _line(low: Point, high: Point) -> _Line:
 def _sample(scanned: Scan, count: int, trial: int) -> Scan:
     """Return some of the images: of each size as many as there are, in the order of the scan."""
     rng = np.random.default_rng(np.random.SeedSequence(scanned.sizes.sum(), spawn_key=(trial,)))
-    by_size = np.argsort(scanned.sizes, kind="stable")
-    steps = (np.arange(count) + rng.random()) * len(scanned) / count
+    among = min(max(count, _SORTED), len(scanned))
+    some = rng.choice(len(scanned), among, replace=False) if among < len(scanned) else np.arange(among)
+    by_size = some[np.argsort(scanned.sizes[some], kind="stable")]
+    steps = (np.arange(count) + rng.random()) * among / count
     chosen = np.sort(by_size[steps.astype(np.int64)])
     paths = [scanned.paths[number] for number in chosen.tolist()]
     return replace(scanned, paths=paths, labels=scanned.labels[chosen], sizes=scanned.sizes[chosen])
