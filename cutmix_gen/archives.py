@@ -20,6 +20,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from cutmix_gen.errors import SourceError
+from cutmix_gen.ledger import Ledger
 from cutmix_gen.listing import Listing, sorted_by_class
 from cutmix_gen.manifest import Manifest
 from cutmix_gen.shards.pages import PlainPages, image_chunk
@@ -117,7 +118,7 @@ def _shards_in(root: Place) -> _Shards | None:
 def _own(root: Path) -> _Shards:
     """Return the originals of a set that this program made."""
     manifest = Manifest(root)
-    heads = list(manifest.heads())
+    heads = list(Ledger(manifest).heads())
     files = tuple(root / head.file for head in heads if head.kind == "original")
     if not files or len(heads) < len(manifest.planned_shards()):
         raise SourceError(

@@ -14,6 +14,7 @@ from cutmix_gen.codecs.pillow import Header
 from cutmix_gen.config import GenerateConfig
 from cutmix_gen.errors import SetError, UsageError
 from cutmix_gen.index import write_index
+from cutmix_gen.ledger import Ledger
 from cutmix_gen.libraries import changed_versions, library_versions
 from cutmix_gen.listing import Rows, sorted_by_class
 from cutmix_gen.manifest import FORMAT_VERSION, Manifest, RunInfo, SetInfo
@@ -108,7 +109,7 @@ def _scanned(config: GenerateConfig) -> Scan:
 
 
 def _bytes_of(manifest: Manifest) -> int:
-    return sum(record.bytes for record in manifest.heads())
+    return sum(record.bytes for record in Ledger(manifest).heads())
 
 
 def _check_space(new: _Resolved, reclaimed: int = 0) -> None:

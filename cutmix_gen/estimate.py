@@ -19,6 +19,7 @@ from cutmix_gen.begin import Outlook, begin_in, look_ahead
 from cutmix_gen.config import MIXING, GenerateConfig
 from cutmix_gen.errors import UsageError
 from cutmix_gen.execute import CLUSTERS, run_tasks, usable_cores
+from cutmix_gen.ledger import Ledger
 from cutmix_gen.manifest import Manifest
 from cutmix_gen.plan import Run, open_run
 from cutmix_gen.produce import produce_in
@@ -104,7 +105,7 @@ class _Left:
 
 def _left(ahead: Outlook) -> _Left:
     manifest, left = Manifest(ahead.config.output), _Left(Counter(), Counter())
-    done = {head.shard for head in manifest.heads()} if ahead.begun else set()
+    done = {head.shard for head in Ledger(manifest).heads()} if ahead.begun else set()
     first, count = ahead.config.slice_of_tasks()
     for number in range(first, ahead.plan.num_tasks, count):
         task = ahead.plan.task(number)
