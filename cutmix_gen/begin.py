@@ -144,9 +144,11 @@ def _is_half_of(config: GenerateConfig, manifest: Manifest, runs: list[RunInfo])
         return False
     if runs[0].source != str(config.source.absolute()) or runs[0].source_state != state_of_source(config.source):
         return False
-    records = [manifest.record(shard) for shard in runs[0].planned_shards]
-    mended = any(skip.unreadable for record in records if record for skip in record.skipped)
-    return None in records and not mended
+    made, mended = 0, False
+    for record in Ledger(manifest).valid():
+        made += record.shard in runs[0].planned_shards
+        mended |= any(skip.unreadable for skip in record.skipped)
+    return made < runs[0].shards and not mended
 
 
 def check_places(config: GenerateConfig) -> None:

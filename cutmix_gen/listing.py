@@ -142,7 +142,7 @@ class _File:
 def sorted_by_class(rows: Rows, numbers: npt.NDArray[np.int32], folder: Path | None = None) -> Rows:
     """Return images with their classes numbered otherwise, and in the order of these numbers.
 
-    Images of one class stay in their order.
+    Images of one class stay in their order. This takes some 8 bytes of memory for each image.
 
     Parameters
     ----------
