@@ -152,9 +152,13 @@ def sorted_by_class(rows: Rows, numbers: npt.NDArray[np.int32], folder: Path | N
     folder : Path, optional
         As `Listing` takes it.
     """
-    labels = numbers[rows.labels]
+    labels = np.empty(len(rows.labels), np.int32)
+    counts = np.zeros(int(numbers.max()) + 1, np.int64)
+    for start in range(0, len(labels), _SORTED):  # NumPy would make int64 of all labels at once
+        new = labels[start : start + _SORTED] = numbers[rows.labels[start : start + _SORTED]]
+        counts += np.bincount(new, minlength=len(counts))
     with Listing(folder) as listing:
-        for places in _by_class(labels):
+        for places in _by_class(labels, counts):
             for start in range(0, len(places), _AT_A_TIME):
                 some = places[start : start + _AT_A_TIME]
                 paths = [rows.paths[place] for place in some.tolist()]
@@ -162,9 +166,9 @@ def sorted_by_class(rows: Rows, numbers: npt.NDArray[np.int32], folder: Path | N
         return listing.rows()
 
 
-def _by_class(labels: npt.NDArray[np.int32]) -> Iterator[npt.NDArray[np.int64]]:
+def _by_class(labels: npt.NDArray[np.int32], counts: npt.NDArray[np.int64]) -> Iterator[npt.NDArray[np.int64]]:
     """Give the places of all images, class by class: a sort of all at once would take 16 bytes for each."""
-    ends = np.cumsum(np.bincount(labels))
+    ends = np.cumsum(counts)
     first = done = 0
     while done < len(labels):
         stop = max(first + 1, int(np.searchsorted(ends, done + _SORTED, "right")))
