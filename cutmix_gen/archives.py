@@ -11,7 +11,7 @@ import tarfile
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from itertools import groupby
+from itertools import groupby, islice
 from pathlib import Path
 from typing import Any
 
@@ -20,16 +20,25 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from cutmix_gen.errors import SourceError
+from cutmix_gen.ledger import Ledger
+from cutmix_gen.listing import Listing, sorted_by_class
 from cutmix_gen.manifest import Manifest
 from cutmix_gen.shards.pages import PlainPages, image_chunk
-from cutmix_gen.source import EXTENSIONS, Part, Scan, scan, source_state
+from cutmix_gen.source import Part, Scan, passed_over_text, scan, source_state
 from cutmix_gen.storage import Place
 from cutmix_gen.storage.members import member_path
+from cutmix_gen.walk import EXTENSIONS
 
 _log = logging.getLogger(__name__)
 
 _SPLIT = re.compile(r"([A-Za-z0-9_.]+?)-\d{2,}")
 """What comes before the number in the name of a shard."""
+
+_AT_A_TIME = 1 << 16
+"""Samples that are in memory at a time."""
+
+_MOST_CLASSES = 1_000_000
+"""Classes where shards have numbers only: a label beyond is damage."""
 
 _LOOKED_INTO = 4
 """Shards that are listed where a part of the sources is enough."""
@@ -47,7 +56,7 @@ class _Shards:
     """Empty where the files have to tell."""
 
 
-def scan_source(root: Place, part: Part | None = None) -> Scan:
+def scan_source(root: Place, part: Part | None = None, scratch: Path | None = None) -> Scan:
     """List the images of SRC: a folder of class folders, or one of shards.
 
     Parameters
@@ -55,6 +64,8 @@ def scan_source(root: Place, part: Part | None = None) -> Scan:
     root : Place
     part : Part, optional
         List so many classes and images only; of shards, a few.
+    scratch : Path, optional
+        A folder on the disk that holds the list while it is in use; by default that for temporary files.
 
     Raises
     ------
@@ -63,7 +74,10 @@ def scan_source(root: Place, part: Part | None = None) -> Scan:
     """
     _log.info("Scanning %s.", root)
     shards = _shards_in(root)
-    scanned = scan(root, part) if shards is None else _scan_shards(shards if part is None else _some_of(shards, part))
+    if shards is None:
+        scanned = scan(root, part, scratch)
+    else:
+        scanned = _scan_shards(shards if part is None else _some_of(shards, part), scratch)
     _log.info("Planning for %s images of %s classes.", f"{len(scanned):,}", f"{len(scanned.classes):,}")
     return scanned
 
@@ -104,7 +118,7 @@ def _shards_in(root: Place) -> _Shards | None:
 def _own(root: Path) -> _Shards:
     """Return the originals of a set that this program made."""
     manifest = Manifest(root)
-    heads = list(manifest.heads())
+    heads = list(Ledger(manifest).heads())
     files = tuple(root / head.file for head in heads if head.kind == "original")
     if not files or len(heads) < len(manifest.planned_shards()):
         raise SourceError(
@@ -125,53 +139,47 @@ def _check_splits(root: Path, files: tuple[Path, ...]) -> None:
         )
 
 
-def _scan_shards(shards: _Shards) -> Scan:
+def _scan_shards(shards: _Shards, scratch: Path | None) -> Scan:
     passed_over: Counter[str] = Counter()
-    paths: list[bytes] = []
-    sizes: list[int] = []
-    labels: list[Label] = []
+    places: dict[Label, int] = {}
     classes = shards.classes
-    for file in shards.files:
-        try:
-            read = _parquet_images if file.suffix == ".parquet" else _tar_images
-            for path, size, label in read(shards.root, file, passed_over):
-                paths.append(path)
-                sizes.append(size)
-                labels.append(label)
-            classes = classes or _names_in(file)
-        except (pa.ArrowException, tarfile.TarError, OSError, ValueError, KeyError) as error:
-            raise SourceError(f"{file} cannot be read as a shard of images with labels: {error}") from error
-    numbers, classes = _numbered(labels, classes, shards.root)
-    if len(paths) < 2:
-        found = "".join(f"; passed over: {count} {reason}" for reason, count in sorted(passed_over.items()))
+    with Listing(scratch) as listing:
+        for file in shards.files:
+            try:
+                read = _parquet_images if file.suffix == ".parquet" else _tar_images
+                samples = read(shards.root, file, passed_over)
+                while some := list(islice(samples, _AT_A_TIME)):
+                    labels = [places.setdefault(label, len(places)) for _, _, label in some]
+                    listing.add_some([(path, size) for path, size, _ in some], np.array(labels, np.int32))
+                classes = classes or _names_in(file)
+            except (pa.ArrowException, tarfile.TarError, OSError, ValueError, KeyError) as error:
+                raise SourceError(f"{file} cannot be read as a shard of images with labels: {error}") from error
+        rows = listing.rows()
+    if listing.count < 2:
         raise SourceError(
-            f"{shards.root} must hold at least two images to mix, but {len(paths)} with a label were found in its "
-            f"{len(shards.files)} shards{found}."
+            f"{shards.root} must hold at least two images to mix, but {listing.count} with a label were found in its "
+            f"{len(shards.files)} shards{passed_over_text(passed_over)}."
         )
-    order = np.argsort(numbers, kind="stable")  # an index is sorted by class
-    return Scan(
-        classes,
-        [paths[place] for place in order.tolist()],
-        numbers[order],
-        np.array(sizes, np.int64)[order],
-        dict(sorted(passed_over.items())),
-    )
+    numbers, classes = _numbered(list(places), classes, shards.root)
+    return Scan(classes, *sorted_by_class(rows, numbers, scratch), dict(sorted(passed_over.items())))
 
 
 def _numbered(
     labels: list[Label], classes: tuple[str, ...], root: Path
 ) -> tuple[np.ndarray[Any, np.dtype[np.int32]], tuple[str, ...]]:
-    """Return labels as numbers, and the names of the classes: numbers where nobody names them."""
+    """Return the number of each label, and the names of the classes: numbers where nobody names them."""
     if any(isinstance(label, str) for label in labels):
         names = tuple(sorted({str(label) for label in labels}))
         number_of = {name: number for number, name in enumerate(names)}
         return np.array([number_of[str(label)] for label in labels], np.int32), names
-    numbers = np.array(labels, np.int32)
-    if not classes and len(numbers):
-        classes = tuple(map(str, range(int(numbers.max()) + 1)))
-    if len(numbers) and numbers.max() >= len(classes):
-        raise SourceError(f"{root} has the label {numbers.max()}, but names {len(classes)} classes only.")
-    return numbers, classes
+    last = max(map(int, labels))
+    if classes and last >= len(classes):
+        raise SourceError(f"{root} has the label {last}, but names {len(classes)} classes only.")
+    if last >= _MOST_CLASSES or min(map(int, labels)) < 0:
+        raise SourceError(
+            f"{root} must have labels from 0 to {_MOST_CLASSES - 1:,}, but it has {min(map(int, labels))} to {last}."
+        )
+    return np.array(labels, np.int32), classes or tuple(map(str, range(last + 1)))
 
 
 def _tar_images(root: Path, file: Path, passed_over: Counter[str]) -> Iterator[tuple[bytes, int, Label]]:

@@ -13,13 +13,16 @@ from cutmix_gen.codecs import make_codec
 from cutmix_gen.codecs.pillow import Header
 from cutmix_gen.config import GenerateConfig
 from cutmix_gen.errors import SetError, UsageError
+from cutmix_gen.index import write_index
+from cutmix_gen.ledger import Ledger
 from cutmix_gen.libraries import changed_versions, library_versions
+from cutmix_gen.listing import Rows, sorted_by_class
 from cutmix_gen.manifest import FORMAT_VERSION, Manifest, RunInfo, SetInfo
 from cutmix_gen.plan import Plan, Run
 from cutmix_gen.records import Source
 from cutmix_gen.resolution import look_at, part_images, resolve
-from cutmix_gen.source import Scan, fingerprint, write_index
-from cutmix_gen.space import TRIED, Wanted, check_space
+from cutmix_gen.source import Scan, fingerprint
+from cutmix_gen.space import TRIED, Wanted, check_space, scratch_beside
 from cutmix_gen.storage import Place, is_local, path_text
 
 _log = logging.getLogger(__name__)
@@ -44,12 +47,12 @@ def begin(config: GenerateConfig) -> Run:
     manifest = Manifest(config.output)
     if not manifest.exists():
         _check_empty(config.output)
-        return begin_in(config, scan_source(config.source))
+        return begin_in(config, _scanned(config))
     with manifest.beginning():
         runs = _runs_of(manifest, config)
         if runs and (not config.overwrite or _is_half_of(config, manifest, runs)):
             return _in_set(config, manifest, runs)
-        scanned = scan_source(config.source)
+        scanned = _scanned(config)
         first = _resolved(config, scanned)  # what is wrong with the new set shows before the old goes
         _check_space(first, reclaimed=_bytes_of(manifest) if config.overwrite else 0)
         if config.overwrite:
@@ -86,11 +89,11 @@ def look_ahead(config: GenerateConfig) -> Outlook:
     if not manifest.exists():
         _check_empty(config.output)
     replaces = bool(runs) and config.overwrite and not _is_half_of(config, manifest, runs)
-    found = _choose(config, manifest.read_set(), runs) if runs and not replaces else scan_source(config.source)
+    found = _choose(config, manifest.read_set(), runs) if runs and not replaces else _scanned(config)
     if isinstance(found, RunInfo):
         config = config.resolved_like(found.config_in(config.output))
         plan = Plan(config, found.num_images, found.number, found.first_shard)
-        return Outlook(config, scan_source(config.source), plan, begun=True, reclaimed=0)
+        return Outlook(config, _scanned(config), plan, begun=True, reclaimed=0)
     headers = look_at(config, found)
     if not runs or replaces:
         config, number, first = resolve(config, found, headers), 1, 0
@@ -101,8 +104,12 @@ def look_ahead(config: GenerateConfig) -> Outlook:
     return Outlook(config, found, plan, begun=False, reclaimed=_bytes_of(manifest) if replaces else 0)
 
 
+def _scanned(config: GenerateConfig) -> Scan:
+    return scan_source(config.source, scratch=scratch_beside(config.output))
+
+
 def _bytes_of(manifest: Manifest) -> int:
-    return sum(record.bytes for record in manifest.heads())
+    return sum(record.bytes for record in Ledger(manifest).heads())
 
 
 def _check_space(new: _Resolved, reclaimed: int = 0) -> None:
@@ -137,9 +144,11 @@ def _is_half_of(config: GenerateConfig, manifest: Manifest, runs: list[RunInfo])
         return False
     if runs[0].source != str(config.source.absolute()) or runs[0].source_state != state_of_source(config.source):
         return False
-    records = [manifest.record(shard) for shard in runs[0].planned_shards]
-    mended = any(skip.unreadable for record in records if record for skip in record.skipped)
-    return None in records and not mended
+    made, mended = 0, False
+    for record in Ledger(manifest).valid():
+        made += record.shard in runs[0].planned_shards
+        mended |= any(skip.unreadable for skip in record.skipped)
+    return made < runs[0].shards and not mended
 
 
 def check_places(config: GenerateConfig) -> None:
@@ -236,7 +245,7 @@ def _choose(config: GenerateConfig, info: SetInfo, runs: list[RunInfo]) -> RunIn
     for run in same:
         if _is_unchanged(config, run):
             return run
-    scanned = _with_classes_of(info, scan_source(config.source), config)
+    scanned = _with_classes_of(info, _scanned(config), config)
     for run in same:
         if run.fingerprint == fingerprint(scanned):
             return run
@@ -296,12 +305,11 @@ def _with_classes_of(info: SetInfo, scanned: Scan, config: GenerateConfig) -> Sc
             f"The set in {config.output} has no class {', '.join(unknown[:5])}{'...' if len(unknown) > 5 else ''}: "
             "its labels are fixed by the first run. Use another folder for the new classes."
         )
-    labels = np.array([numbers[name] for name in scanned.classes], np.int32)[scanned.labels]
-    order = np.argsort(
-        labels, kind="stable"
-    )  # an index is sorted by class, and sets from shards have any order of them
-    paths = [scanned.paths[place] for place in order.tolist()]
-    return replace(scanned, classes=info.classes, paths=paths, labels=labels[order], sizes=scanned.sizes[order])
+    if scanned.classes == info.classes:
+        return scanned
+    new = np.array([numbers[name] for name in scanned.classes], np.int32)
+    rows = sorted_by_class(Rows(scanned.paths, scanned.labels, scanned.sizes), new, scratch_beside(config.output))
+    return Scan(info.classes, *rows, scanned.passed_over)
 
 
 def _appendable(config: GenerateConfig, info: SetInfo, scanned: Scan, headers: list[Header]) -> GenerateConfig:
@@ -358,7 +366,7 @@ def _run_info(new: _Resolved, number: int, first_shard: int, index_sha256: str) 
         fingerprint=fingerprint(scanned),
         source_state=state_of_source(config.source),
         num_images=len(scanned),
-        class_counts=np.bincount(scanned.labels, minlength=len(scanned.classes)).tolist(),
+        class_counts=scanned.class_counts.tolist(),
         part_images=part_images(config, new.headers),
         first_shard=first_shard,
         shards=plan.num_shards,

@@ -10,6 +10,7 @@ from typing import NamedTuple
 from cutmix_gen.begin import is_remnant
 from cutmix_gen.errors import SetError, UsageError
 from cutmix_gen.execute import TaskProgress, run_counted
+from cutmix_gen.ledger import Ledger
 from cutmix_gen.make import finalize
 from cutmix_gen.manifest import Manifest, RunInfo
 from cutmix_gen.records import Rows, ShardRecord
@@ -61,7 +62,7 @@ def convert_set(
     info = manifest.read_set()
     if info.shard_format == format_name:
         raise UsageError(f"{output} is a set in {format_name} already. Give another --format.")
-    shards = manifest.finished_shards("converted")
+    shards = Ledger(manifest).finished_shards("converted")
     _begin(manifest, new, format_name)
     with manifest.held(), Manifest(new).held():
         parts = list(run_counted(partial(_convert_shard, output, new), shards, jobs, progress))

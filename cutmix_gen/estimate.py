@@ -19,6 +19,7 @@ from cutmix_gen.begin import Outlook, begin_in, look_ahead
 from cutmix_gen.config import MIXING, GenerateConfig
 from cutmix_gen.errors import UsageError
 from cutmix_gen.execute import CLUSTERS, run_tasks, usable_cores
+from cutmix_gen.ledger import Ledger
 from cutmix_gen.manifest import Manifest
 from cutmix_gen.plan import Run, open_run
 from cutmix_gen.produce import produce_in
@@ -35,6 +36,8 @@ _SECONDS = 1.5
 """That a task of the large trial should take."""
 _IMAGES = (12, 256)
 """Images of such a task at least and at most."""
+_SORTED = 1 << 16
+"""Images that are sorted by size at most, to choose among."""
 _COPIES = (2.0, 8.0)
 """Copies up to which a trial makes as many as the run; beyond, the rest follows from trials of these numbers."""
 
@@ -102,7 +105,7 @@ class _Left:
 
 def _left(ahead: Outlook) -> _Left:
     manifest, left = Manifest(ahead.config.output), _Left(Counter(), Counter())
-    done = {head.shard for head in manifest.heads()} if ahead.begun else set()
+    done = {head.shard for head in Ledger(manifest).heads()} if ahead.begun else set()
     first, count = ahead.config.slice_of_tasks()
     for number in range(first, ahead.plan.num_tasks, count):
         task = ahead.plan.task(number)
@@ -266,8 +269,10 @@ def _line(low: Point, high: Point) -> _Line:
 def _sample(scanned: Scan, count: int, trial: int) -> Scan:
     """Return some of the images: of each size as many as there are, in the order of the scan."""
     rng = np.random.default_rng(np.random.SeedSequence(scanned.sizes.sum(), spawn_key=(trial,)))
-    by_size = np.argsort(scanned.sizes, kind="stable")
-    steps = (np.arange(count) + rng.random()) * len(scanned) / count
+    among = min(max(count, _SORTED), len(scanned))
+    some = rng.choice(len(scanned), among, replace=False) if among < len(scanned) else np.arange(among)
+    by_size = some[np.argsort(scanned.sizes[some], kind="stable")]
+    steps = (np.arange(count) + rng.random()) * among / count
     chosen = np.sort(by_size[steps.astype(np.int64)])
     paths = [scanned.paths[number] for number in chosen.tolist()]
     return replace(scanned, paths=paths, labels=scanned.labels[chosen], sizes=scanned.sizes[chosen])

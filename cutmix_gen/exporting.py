@@ -9,6 +9,7 @@ from pathlib import Path
 from cutmix_gen.errors import SetError
 from cutmix_gen.execute import TaskProgress, run_counted
 from cutmix_gen.exports import make_export
+from cutmix_gen.ledger import Ledger
 from cutmix_gen.manifest import Manifest
 from cutmix_gen.shards import checked, shard_format
 from cutmix_gen.storage import Place, local_copy, sha256
@@ -48,7 +49,7 @@ def export_set(
     export = make_export(form)
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         raise SetError(f"FOLDER must be new or empty, but {folder} holds files. Give another folder.")
-    shards = manifest.finished_shards("exported")
+    shards = Ledger(manifest).finished_shards("exported")
     made = folder.with_name(f".{folder.name}.cutmix-gen.tmp")
     shutil.rmtree(made, ignore_errors=True)
     made.mkdir(parents=True)

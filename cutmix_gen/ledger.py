@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, fields
 from functools import cached_property
@@ -16,14 +16,14 @@ from heapq import merge
 from itertools import islice
 from operator import attrgetter
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
 from cutmix_gen.errors import SetError
 from cutmix_gen.manifest import Manifest
-from cutmix_gen.records import ShardRecord, Skip
+from cutmix_gen.records import ShardHead, ShardRecord, Skip
 from cutmix_gen.storage import Place, Stamp, atomic_file, local_copy, put_bytes, read_ahead, sha256, stamps
 
 _log = logging.getLogger(__name__)
@@ -51,6 +51,8 @@ _SCHEMA = pa.schema(
         ("record_bytes", pa.int64()),
     ]
 )
+Row = TypeVar("Row", ShardRecord, ShardHead)
+
 _AS_JSON = ("strategies", "skipped")
 _LISTS = ("class_weight", "lam_histogram")
 """Of the same length in all records of a set."""
@@ -78,16 +80,37 @@ class Ledger:
         SetError
             If a record is damaged.
         """
-        return self._read(self._manifest.read_record)
+        return self._read(self._manifest.read_record, _records)
 
     def valid(self) -> Iterator[ShardRecord]:
         """Read the records whose shard file is there with the size on record, in the order of the shards."""
-        yield from filter(self.has_file, self._read(self._undamaged))
+        return filter(self.has_file, self._read(self._undamaged, _records))
 
-    def has_file(self, record: ShardRecord) -> bool:
+    def heads(self) -> Iterator[ShardHead]:
+        """Read the first part of these records: ten times as fast as all of it."""
+        return filter(self.has_file, self._read(self._manifest.head, _heads, ShardHead._fields))
+
+    def finished_shards(self, done: str) -> list[int]:
+        """Return the numbers of all shards of a set that is finished, as it must be before something is done with it.
+
+        Raises
+        ------
+        SetError
+            If shards are missing.
+        """
+        shards = self._manifest.planned_shards()
+        missing = len(set(shards) - {head.shard for head in self.heads()})
+        if missing:
+            raise SetError(
+                f"A set must be finished before it is {done}, but {missing} shards of {self._manifest.root} are "
+                "missing. Run the command that made it again."
+            )
+        return shards
+
+    def has_file(self, record: ShardRecord | ShardHead) -> bool:
         """Tell whether the file of a shard is there with the size on record; the folder is listed once for all."""
-        shard = self._shards.get(Path(record.file).name)
-        return shard is not None and shard.size == record.bytes
+        shard = self._shards.get(record.file.removeprefix("data/"))
+        return shard is not None and record.samples <= shard.size == record.bytes
 
     @cached_property
     def _shards(self) -> dict[str, Stamp]:
@@ -102,7 +125,7 @@ class Ledger:
         file = atomic_file(self._manifest.ledger_path)
         try:
             with pq.ParquetWriter(file.temporary, _SCHEMA, compression="zstd") as writer:
-                for rows in _groups(map(self._row, self._read(self._undamaged))):
+                for rows in _groups(map(self._row, self._read(self._undamaged, _records))):
                     writer.write_table(pa.Table.from_pylist(rows, _SCHEMA))
             digest = sha256(file.temporary)
             file.commit()
@@ -121,13 +144,19 @@ class Ledger:
         except (FileNotFoundError, SetError):
             return None
 
-    def _read(self, read: Callable[[int], ShardRecord | None]) -> Iterator[ShardRecord]:
-        """Give the records of the copy, and those that have to be read beside it."""
+    def _read(
+        self,
+        read: Callable[[int], Row | None],
+        made_of: Callable[[pa.Table], Iterator[Row]],
+        columns: Sequence[str] = _SCHEMA.names,
+    ) -> Iterator[Row]:
+        """Give what is in the copy, and what has to be read beside it."""
         with _copy_of(self._manifest.ledger_path) as path:
             copied = self._copied_in(path)
             others = [shard for shard in sorted(self._found) if shard not in copied]
             beside = (record for record in read_ahead(read, others, self._manifest.root) if record is not None)
-            yield from merge(_from_copy(path, copied), beside, key=attrgetter("shard"))
+            in_copy = _from_copy(path, copied, made_of, columns)
+            yield from merge(in_copy, beside, key=attrgetter("shard"))
 
     def _copied_in(self, path: Path | None) -> set[int]:
         """Return the shards whose records are in the copy as they are now."""
@@ -148,13 +177,17 @@ class Ledger:
         return path.parent / f"{path.name}.sha256"
 
 
-def _from_copy(path: Path | None, shards: set[int]) -> Iterator[ShardRecord]:
+def _from_copy(
+    path: Path | None, shards: set[int], made_of: Callable[[pa.Table], Iterator[Row]], columns: Sequence[str]
+) -> Iterator[Row]:
     if path is None or not shards:
         return
     with _damage(path), pq.ParquetFile(path) as file:
         for group in range(file.num_row_groups):
-            records = _records(file.read_row_group(group, use_threads=False))
-            yield from (record for record in records if record.shard in shards)
+            table = file.read_row_group(group, columns=list(columns), use_threads=False)
+            if any(column.null_count for column in table.columns):
+                raise ValueError("a field is null")
+            yield from (record for record in made_of(table) if record.shard in shards)
 
 
 @contextmanager
@@ -187,6 +220,11 @@ def _copy_of(where: Place) -> Iterator[Path | None]:
 def _groups(rows: Iterator[dict[str, Any]]) -> Iterator[list[dict[str, Any]]]:
     while group := list(islice(rows, _GROUP)):
         yield group
+
+
+def _heads(table: pa.Table) -> Iterator[ShardHead]:
+    columns = (table[name].to_pylist() for name in ShardHead._fields)
+    yield from map(ShardHead._make, zip(*columns, strict=True))
 
 
 def _records(table: pa.Table) -> Iterator[ShardRecord]:

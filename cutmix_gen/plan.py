@@ -9,13 +9,13 @@ import numpy.typing as npt
 
 from cutmix_gen.config import GenerateConfig
 from cutmix_gen.errors import SetError
+from cutmix_gen.index import SourceIndex
 from cutmix_gen.manifest import Manifest, RunInfo, SetInfo
 from cutmix_gen.pairing import Census
 from cutmix_gen.permutation import Permutation
 from cutmix_gen.quotas import QuotaPlan
 from cutmix_gen.records import ShardSpec, Source, Task
 from cutmix_gen.shards import shard_format
-from cutmix_gen.source import SourceIndex
 from cutmix_gen.storage import Place, cached
 
 _FINE_BLOCKS = 16

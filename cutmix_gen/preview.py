@@ -70,7 +70,7 @@ def _sketches(
     config: GenerateConfig, scanned: Scan, sketcher: Sketcher, wanted: int
 ) -> tuple[list[Sketch], list[Skip]]:
     """Mix so many samples, in as many copies as that takes; say of each base that failed why, once."""
-    census = Census(np.bincount(scanned.labels, minlength=len(scanned.classes)))
+    census = Census(scanned.class_counts)
     plan = Plan(config, len(scanned), 1, 0)
     bases, guests = _chosen(config, scanned, census, plan, wanted)
     rows = np.concatenate([bases, guests])

@@ -22,6 +22,7 @@ from cutmix_gen.codecs import best_codec, make_codec
 from cutmix_gen.codecs.base import Codec
 from cutmix_gen.epochs import Epoch
 from cutmix_gen.errors import SetError
+from cutmix_gen.ledger import Ledger
 from cutmix_gen.manifest import Manifest, SetInfo
 from cutmix_gen.plan import Plan, plan_of
 from cutmix_gen.records import Pixels, Row, Rows, ShardHead
@@ -86,7 +87,7 @@ def open_dataset(output: str | storage.Place, transform: Callable[[Sample], Any]
     root = storage.parse_place(output)
     manifest = Manifest(root)
     info = manifest.read_set()
-    return Dataset(root, info, _ShardTable.of(manifest.heads()), transform)
+    return Dataset(root, info, _ShardTable.of(Ledger(manifest).heads()), transform)
 
 
 @dataclass(frozen=True, slots=True)

@@ -99,7 +99,7 @@ def part_images(config: GenerateConfig, headers: list[Header]) -> int:
 
 def _check_pairing(config: GenerateConfig, scanned: Scan) -> None:
     """Raise `UsageError` where the sources cannot be paired as asked for at all."""
-    counts = np.bincount(scanned.labels)
+    counts = scanned.class_counts
     if config.pairing == "cross-class" and np.count_nonzero(counts) < 2:
         raise UsageError(
             f"--pairing cross-class needs images of at least two classes, but {config.source} has images of one only. "
@@ -110,4 +110,4 @@ def _check_pairing(config: GenerateConfig, scanned: Scan) -> None:
             f"--pairing same-class needs a class of at least two images, but no class of {config.source} has more "
             "than one. Give --pairing random or cross-class."
         )
-    quota_plan(config, scanned.classes, Census(np.bincount(scanned.labels, minlength=len(scanned.classes))), 1)
+    quota_plan(config, scanned.classes, Census(counts), 1)

@@ -6,6 +6,7 @@ import json
 from itertools import groupby
 from pathlib import Path
 
+from cutmix_gen.ledger import Ledger
 from cutmix_gen.manifest import Manifest
 from cutmix_gen.shards.webdataset import shard_members
 from cutmix_gen.storage import Place, local_copy, put_bytes
@@ -26,7 +27,7 @@ def has_sidecars(manifest: Manifest) -> bool:
 
 def write_sidecars(manifest: Manifest) -> None:
     """Write the list of the shards, and an index file beside each tar file that has none yet."""
-    for record in manifest.records():
+    for record in Ledger(manifest).records():
         index = manifest.sidecar_path(record)
         if record.file.endswith(".tar") and not index.is_file():
             with local_copy(manifest.root / record.file) as path:
@@ -36,9 +37,8 @@ def write_sidecars(manifest: Manifest) -> None:
 
 def shard_list_text(manifest: Manifest) -> bytes:
     """Return the list of the shards."""
-    shards = [
-        {"url": record.file, "nsamples": record.samples, "filesize": record.bytes} for record in manifest.records()
-    ]
+    records = Ledger(manifest).records()
+    shards = [{"url": record.file, "nsamples": record.samples, "filesize": record.bytes} for record in records]
     facts = {"__kind__": "wids-shard-index-v1", "wids_version": 1, "shardlist": shards}
     return json.dumps(facts, indent=1).encode() + b"\n"
 

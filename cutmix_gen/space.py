@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import time
 from collections.abc import Sequence
@@ -41,10 +42,23 @@ def free_bytes(output: Place) -> int | None:
     """Return what is free on the disk of a folder that need not exist yet; None where nobody can say: in a store."""
     if not isinstance(output, Path):
         return None
+    return shutil.disk_usage(_nearest(output)).free
+
+
+def scratch_beside(output: Place) -> Path | None:
+    """Return a folder on the disk of a set to be, for files without a name; None where only that of the system will do.
+
+    What a large set needs while it is planned fits where the set fits; the system's folder may be in memory itself.
+    """
+    folder = _nearest(output) if isinstance(output, Path) else None
+    return folder if folder and os.access(folder, os.W_OK) else None
+
+
+def _nearest(output: Path) -> Path:
     folder = output.absolute()
     while not folder.exists():
         folder = folder.parent
-    return shutil.disk_usage(folder).free
+    return folder
 
 
 def too_little(output: Place, needed: float, free: int) -> SetError:

@@ -184,6 +184,12 @@ def test_what_cannot_be_sources_is_an_error(tmp_path):
     write_parquet(tmp_path / "names/a.parquet", files, [9] * 10)
     with pytest.raises(SourceError, match="label 9"):
         scan_source(tmp_path / "names")
+    write_parquet(tmp_path / "below/a.parquet", files, [0, -5] * 5)
+    with pytest.raises(SourceError, match="has -5 to 0"):
+        scan_source(tmp_path / "below")
+    write_tar(tmp_path / "huge/a.tar", files, [0, 10**12] * 5)
+    with pytest.raises(SourceError, match="labels from 0 to 999,999, but it has 0 to 1000000000000"):
+        scan_source(tmp_path / "huge")
     folder = make_folder(tmp_path / "images")
     generate(GenerateConfig(source=folder, output=tmp_path / "out", originals=False, backend="serial"))
     with pytest.raises(SourceError, match="0 shards of originals"):

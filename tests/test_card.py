@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 import re
+import tracemalloc
 from dataclasses import replace
 from fnmatch import fnmatchcase
 
@@ -245,6 +246,21 @@ def test_the_card_is_written_from_the_records(tmp_path):
         manifest.commit(record)
     write_card(manifest)
     assert (tmp_path / "README.md").read_text("utf-8") == card_text(set_of(classes=("cat", "猫")), [run_of()], RECORDS)
+
+
+def test_a_card_of_many_classes_and_shards_takes_little_memory(tmp_path):
+    classes = tuple(f"class-{label}" for label in range(1000))
+    manifest = Manifest(tmp_path)
+    manifest.write_set(set_of(classes=classes, dense_labels=False))
+    manifest.add_run(run_of(shards=300))
+    weights = [label / 7 for label in range(1000)]  # 32 bytes each in a list that is read from JSON
+    for shard in range(300):
+        manifest.commit(replace(record_of(shard), class_weight=weights))
+    tracemalloc.start()
+    write_card(manifest)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 300 * 1000 * 8
 
 
 def test_the_card_of_an_unfinished_set_has_no_counts_that_a_reader_would_miss():

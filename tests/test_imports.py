@@ -13,9 +13,9 @@ import cutmix_gen
 ROOT = Path(cutmix_gen.__file__).parent
 
 FLOORS = {
-    0: "errors records storage version libraries seals text facts quantities columns",
+    0: "errors records storage version libraries seals text facts quantities columns listing walk",
     1: "masks pairing labels geometry mixing ownership recipe saliency permutation quotas tally codecs shards execute",
-    2: "config source manifest framing draws images exports drawing",
+    2: "config source index manifest framing draws images exports drawing",
     3: "ledger plan archives card croissant sidecars space",
     4: "begin resolution parts samples produce reader epochs verify describe cropping gallery grid sketch preview "
     "report replay explain",

@@ -3,6 +3,8 @@ from __future__ import annotations
 import os
 from dataclasses import replace
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from cutmix_gen import GenerateConfig, generate, ledger
@@ -10,7 +12,8 @@ from cutmix_gen.describe import describe
 from cutmix_gen.errors import SetError
 from cutmix_gen.ledger import Ledger
 from cutmix_gen.manifest import Manifest
-from cutmix_gen.records import ShardRecord, Skip
+from cutmix_gen.records import ShardHead, ShardRecord, Skip
+from cutmix_gen.storage import sha256
 from tests.sets import make_folder
 
 RECORD = ShardRecord(
@@ -60,20 +63,70 @@ def records(manifest):
 def opened(monkeypatch):
     """Return the numbers of the records whose files are read."""
     numbers = []
-    read = Manifest.read_record
 
-    def noted(self, shard):
-        numbers.append(shard)
-        return read(self, shard)
+    def noting(read):
+        def noted(self, shard):
+            numbers.append(shard)
+            return read(self, shard)
 
-    monkeypatch.setattr(Manifest, "read_record", noted)
+        return noted
+
+    for name in ("read_record", "head"):
+        monkeypatch.setattr(Manifest, name, noting(getattr(Manifest, name)))
     return numbers
 
 
 def test_records_come_from_the_copy_as_they_were_written(manifest, records, opened):
     assert list(Ledger(manifest).records()) == records
     assert list(Ledger(manifest).valid()) == records
+    assert list(Ledger(manifest).heads()) == [manifest_head(record) for record in records]
     assert opened == []
+
+
+def manifest_head(record):
+    return ShardHead(*(getattr(record, name) for name in ShardHead._fields))
+
+
+def test_heads_are_read_beside_the_copy_too(manifest, records, opened):
+    new = commit(manifest, 9)
+    heads = list(Ledger(manifest).heads())
+    assert heads == sorted(map(manifest_head, [*records, new]))
+    assert opened == [9]
+
+
+def test_a_head_without_its_shard_or_of_another_size_is_none(manifest, records):
+    (manifest.root / records[0].file).unlink()
+    (manifest.root / records[1].file).write_bytes(b"longer than it was")
+    assert list(Ledger(manifest).heads()) == list(map(manifest_head, records[2:]))
+
+
+@pytest.mark.parametrize("file", ["data/../outside", "../outside", "outside", "data/data/outside"])
+def test_a_copy_from_others_names_no_file_elsewhere(manifest, records, file):
+    for place in (manifest.root / "outside", manifest.root.parent / "outside"):
+        place.write_bytes(b"x" * RECORD.bytes)
+    forge(manifest, "file", [file] * len(records))
+    assert list(Ledger(manifest).heads()) == []
+    assert list(Ledger(manifest).valid()) == []
+
+
+@pytest.mark.parametrize("column", ["shard", "samples", "file"])
+def test_a_copy_with_nothing_in_a_field_is_refused(manifest, records, column):
+    forge(manifest, column, [None] * len(records), only_first=True)
+    with pytest.raises(SetError, match="must hold copies of commit records"):
+        list(Ledger(manifest).heads())
+
+
+def forge(manifest, column, values, *, only_first=False):
+    """Put other values into the copy, and a seal that fits; of several only the first."""
+    table = pq.read_table(manifest.ledger_path)
+    if only_first:
+        values = [*values[:1], *table[column].to_pylist()[1:]]
+    place = table.column_names.index(column)
+    pq.write_table(
+        table.set_column(place, column, pa.array(values, table.schema.field(place).type)), manifest.ledger_path
+    )
+    path = manifest.ledger_path
+    path.with_name(f"{path.name}.sha256").write_text(sha256(path))
 
 
 def test_the_files_of_the_records_stay(manifest, records):

@@ -11,6 +11,7 @@ import pytest
 
 from cutmix_gen import GenerateConfig, generate, open_dataset
 from cutmix_gen.errors import SetError
+from cutmix_gen.ledger import Ledger
 from cutmix_gen.manifest import Manifest
 from cutmix_gen.reader import Sample
 from cutmix_gen.records import Row
@@ -148,7 +149,7 @@ def test_an_unfinished_set_gives_what_is_committed(folder, tmp_path):
 def test_a_damaged_record_hides_its_shard_alone(folder, tmp_path):
     generate(GenerateConfig(source=folder, output=tmp_path / "out", shard_size=30, max_failures="3"))
     kept = sum(record.samples for record in Manifest(tmp_path / "out").records() if record.shard > 2)
-    head = next(Manifest(tmp_path / "out").heads())._asdict()
+    head = next(Ledger(Manifest(tmp_path / "out")).heads())._asdict()
     for shard, damage in enumerate((b"{", sealed({"shard": 1}), sealed(head | {"file": "../x"}))):
         (tmp_path / f"out/.cutmix_gen/shards/{shard:06d}.json").write_bytes(damage)
     assert len(open_dataset(tmp_path / "out")) == kept > 100

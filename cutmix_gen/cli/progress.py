@@ -21,6 +21,8 @@ Command = TypeVar("Command", bound=Callable[..., Any])
 
 _WINDOW = 60.0
 """Seconds that a rate looks back."""
+_FINE = 0.1
+"""Seconds between two marks of a rate at least: a look at it takes them all."""
 _LINE_EVERY = 60.0
 """Seconds from line to line where there is no terminal."""
 _TICK = 1.0
@@ -101,7 +103,11 @@ class Rate:
     def add(self, count: int) -> None:
         """Take note that so many more are done."""
         now = self._clock()
-        self._marks.append((now, self._marks[-1][1] + count))
+        mark = (now, self._marks[-1][1] + count)
+        if len(self._marks) > 1 and now < self._marks[-2][0] + _FINE:
+            self._marks[-1] = mark
+        else:
+            self._marks.append(mark)
         while len(self._marks) > 2 and self._marks[1][0] <= now - _WINDOW:
             self._marks.popleft()
 
@@ -178,9 +184,10 @@ class Progress:
 
     def advance(self, count: int, note: str = "") -> None:
         """Take note that so many more are done; the note stands at the end of the line."""
-        self._done += count
-        self._note = note
-        self._rate.add(count)
+        with self._lock:  # the ticker looks at the rate too
+            self._done += count
+            self._note = note
+            self._rate.add(count)
         self._show()
 
     def _show(self) -> None:

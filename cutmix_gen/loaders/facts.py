@@ -14,6 +14,7 @@ import numpy as np
 from PIL import Image
 
 from cutmix_gen.errors import SetError, UsageError
+from cutmix_gen.ledger import Ledger
 from cutmix_gen.manifest import SIDECAR, Manifest, RunInfo
 from cutmix_gen.reader import Dataset, open_dataset
 from cutmix_gen.records import ShardHead, Size
@@ -91,7 +92,7 @@ def set_facts(output: Place) -> SetFacts:
     if not isinstance(output, Path):
         raise UsageError(f"The scripts read local folders, and {output} is none: copy the set to one first.")
     manifest = Manifest(output)
-    info, runs, heads = manifest.read_set(), manifest.runs(), list(manifest.heads())
+    info, runs, heads = manifest.read_set(), manifest.runs(), list(Ledger(manifest).heads())
     planned = sum(run.shards for run in runs)
     if len(heads) != planned:
         raise SetError(

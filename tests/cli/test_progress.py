@@ -60,6 +60,41 @@ def test_a_rate_is_unknown_at_first(clock):
     assert rate.per_second() == 0
 
 
+def test_a_rate_of_very_many_keeps_few_marks_and_is_right(clock):
+    rate = Rate(clock)
+    for number in range(1, 30_001):
+        clock.now = number / 500
+        rate.add(2)
+    assert len(rate._marks) < 650
+    assert rate.per_second() == pytest.approx(1000, rel=0.01)
+
+
+def test_nothing_is_counted_while_the_rate_is_looked_at(monkeypatch):
+    together = []
+
+    class Watched(Rate):
+        looked_at = False
+
+        def per_second(self):
+            self.looked_at = True
+            time.sleep(0.001)
+            self.looked_at = False
+            return 0.0
+
+        def add(self, count):
+            together.append(self.looked_at)
+            super().add(count)
+
+    monkeypatch.setattr(progress, "_TICK", 1e-5)
+    monkeypatch.setattr(progress, "Rate", Watched)
+    with Progress("shards") as shown:
+        shown.start(200)
+        for _ in range(100):
+            shown.advance(1)
+            time.sleep(0.001)
+    assert together == [False] * 100
+
+
 def test_there_is_a_line_a_minute_where_there_is_no_terminal(monkeypatch, capsys):
     monkeypatch.setattr(progress, "_LINE_EVERY", 0.05)
     monkeypatch.setattr(progress, "_TICK", 0.01)
