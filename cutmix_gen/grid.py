@@ -12,6 +12,7 @@ from PIL import Image
 from cutmix_gen.codecs import make_codec
 from cutmix_gen.drawing import CELL, Sources, Tile, cell_for, draw_sheet, in_rows, make_tile, owner_map, shown_size
 from cutmix_gen.errors import SetError, UsageError, did_you_mean
+from cutmix_gen.ledger import Ledger
 from cutmix_gen.manifest import Manifest
 from cutmix_gen.reader import Dataset, open_dataset
 from cutmix_gen.recipe import parse_recipe
@@ -212,5 +213,5 @@ def _hint(dataset: Dataset, choice: Choice) -> str:
     """Say which strategies the set has, where one was asked for."""
     if not choice.strategies:
         return ""
-    found = {name for record in Manifest(dataset.root).records() for name in record.strategies}
+    found = {name for record in Ledger(Manifest(dataset.root)).records() for name in record.strategies}
     return f" Its samples were made with {', '.join(sorted(found))}."

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from cutmix_gen.config import GenerateConfig
 from cutmix_gen.describe import Description, describe
+from cutmix_gen.ledger import Ledger
 from cutmix_gen.manifest import Manifest, RunInfo
 from cutmix_gen.reader import open_dataset
 from cutmix_gen.recipe import parse_recipe
@@ -70,7 +71,7 @@ def gather(output: Place, seed: int) -> Facts:
 def _runs(output: Place, runs: list[RunInfo]) -> list[RunFacts]:
     strategies: dict[int, Counter[str]] = defaultdict(Counter)
     unreadable: dict[int, set[str]] = defaultdict(set)
-    for record in Manifest(output).records():
+    for record in Ledger(Manifest(output)).records():
         if record.kind == "cutmix":
             strategies[record.run].update(record.strategies)
         unreadable[record.run].update(skip.path for skip in record.skipped if skip.unreadable)

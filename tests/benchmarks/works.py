@@ -123,20 +123,20 @@ _MORE_COPIES_GOALS = (Goal(PROGRAM, TORCHVISION, 10.0), Goal(PROGRAM, FLOOR, 0.9
 
 WORKS = (
     Work(
-        *("photos-1", PHOTOS, 10_000, 20_000, 1, False, 224),
+        *("photos-1", PHOTOS, 10_000, 40_000, 1, False, 224),
         (*_PEERS, _FLOOR, _PROGRAM, _CORE, _SINGLE),
         (*_ONE_COPY_GOALS, Goal(_CORE.name, PILLOW, 1.8), Goal(PROGRAM, _SINGLE.name, 1.9)),
     ),
-    Work("photos-5", PHOTOS, 2_000, 10_000, 4, True, 224, (*_PEERS, _FLOOR, _PROGRAM), _MORE_COPIES_GOALS),
-    Work("mixed-1", MIXED, 10_000, 20_000, 1, False, 224, (*_PEERS, _FLOOR, _PROGRAM), _ONE_COPY_GOALS),
-    Work("mixed-5", MIXED, 2_000, 10_000, 4, True, 224, (*_PEERS, _FLOOR, _PROGRAM), _MORE_COPIES_GOALS),
+    Work("photos-5", PHOTOS, 2_000, 20_000, 4, True, 224, (*_PEERS, _FLOOR, _PROGRAM), _MORE_COPIES_GOALS),
+    Work("mixed-1", MIXED, 10_000, 40_000, 1, False, 224, (*_PEERS, _FLOOR, _PROGRAM), _ONE_COPY_GOALS),
+    Work("mixed-5", MIXED, 2_000, 20_000, 4, True, 224, (*_PEERS, _FLOOR, _PROGRAM), _MORE_COPIES_GOALS),
     Work(
-        *("tiny-5", TINY, 4_000, 80_000, 4, True, 32),
+        *("tiny-5", TINY, 4_000, 160_000, 4, True, 32),
         (*_PEERS, _FLOOR, _PROGRAM, _TARS),
         tuple(Goal(name, theirs, x) for name in (PROGRAM, _TARS.name) for theirs, x in ((BEST_PEER, 8), (FLOOR, 0.3))),
     ),
     Work(
-        *("fashion-5", FASHION, 4_000, 40_000, 4, True, 28),
+        *("fashion-5", FASHION, 4_000, 80_000, 4, True, 28),
         (*_PEERS, _FLOOR, _PROGRAM, _TARS),
         (Goal(PROGRAM, BEST_PEER, 5.0), Goal(_TARS.name, BEST_PEER, 5.0)),
     ),
