@@ -68,6 +68,7 @@ def _made(run: Run, task: Task, images: Images, outputs: list[_Output]) -> list[
             for output in outputs:
                 output.add(part)
                 if part.is_last:
+                    output.close()  # here, so that what it holds in memory is let go before the next shard
                     commits.append(pool.submit(output.commit))
                     if len(commits) > _COMMITS:
                         commits[-1 - _COMMITS].result()  # files that wait for their commit are open
@@ -100,10 +101,13 @@ class _ShardFile:
         with writing(self._file.path):
             self._writer.write(rows)
 
-    def commit(self) -> tuple[int, str]:
-        """Give the file its final name; return its size and its SHA-256."""
+    def close(self) -> None:
+        """Write what is left."""
         with writing(self._file.path):
             self._close()
+
+    def commit(self) -> tuple[int, str]:
+        """Give the closed file its final name; return its size and its SHA-256."""
         size, digest = self._file.temporary.stat().st_size, sha256(self._file.temporary)
         self._file.commit()
         return size, digest
@@ -152,8 +156,13 @@ class _Output:
             self._file.write(rows)
             self._count(part, samples, rows)
 
+    def close(self) -> None:
+        """Finish the file."""
+        if self._file is not None:
+            self._file.close()
+
     def commit(self) -> ShardRecord:
-        """Finish the file, give it its name and write its record."""
+        """Give the finished file its name and write its record."""
         if self._file is None:
             raise ValueError(f"shard {self._shard.number} is committed before anything was added to it")
         size, digest = self._file.commit()

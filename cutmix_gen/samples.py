@@ -70,13 +70,13 @@ class SampleMaker:
         """Return samples of a part as they are written."""
         schema, n = self._schema, len(made.places)
         index = classes_of(part, made)
-        dense = self._run.config.label_smoothing
+        smoothing = self._run.config.label_smoothing
         prefix, first = f"{self._run.info.number:04d}-{self._shard.copy:03d}", self._task.start + part.start
         return Rows(
             keys=[f"{prefix}-{first + place:09d}" for place in made.places],
             images=made.images,
             label=dominant_class(index, made.weight),
-            soft_label=soft_labels(index, made.weight, len(schema.classes), dense) if schema.dense else None,
+            soft_label=soft_labels(index, made.weight, len(schema.classes), smoothing) if schema.dense else None,
             label_index=index,
             label_weight=made.weight.astype(np.float32),
             synthetic=np.full(n, self._shard.copy > 0),

@@ -193,6 +193,7 @@ class _ParquetWriter(ShardWriter):
         try:
             self._flush(whole_groups_only=False)
         finally:
+            self._pending = self._arrow.empty_table()  # what is left of a table holds the images of all of it
             self._file.close()
             self._sink.close()
 

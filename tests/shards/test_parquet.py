@@ -219,3 +219,13 @@ def test_a_column_too_many_is_an_error_that_lists_the_columns(tmp_path):
     pq.write_table(table.append_column("extra", pa.array(np.arange(6))), path)
     with pytest.raises(SetError, match=r"key, image.*extra"):
         list(FORMAT.read(path, PLAIN))
+
+
+def test_a_closed_shard_holds_no_images(tmp_path):
+    rows, before = make_rows(PLAIN, 300), pa.total_allocated_bytes()
+    rows.images[:] = [bytes(1 << 14)] * 300
+    writer = shard_format("parquet").open_writer(tmp_path / "0.parquet", PLAIN)
+    writer.write(rows)
+    assert pa.total_allocated_bytes() - before > 300 << 14
+    writer.close()
+    assert pa.total_allocated_bytes() - before < 1 << 20
