@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import re
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -16,7 +17,7 @@ from cutmix_gen.errors import SetError, UsageError
 from cutmix_gen.index import write_index
 from cutmix_gen.ledger import Ledger
 from cutmix_gen.libraries import changed_versions, library_versions
-from cutmix_gen.listing import Rows, sorted_by_class
+from cutmix_gen.listing import NAMELESS, Rows, sorted_by_class
 from cutmix_gen.manifest import FORMAT_VERSION, Manifest, RunInfo, SetInfo
 from cutmix_gen.plan import Plan, Run
 from cutmix_gen.records import Source
@@ -26,6 +27,9 @@ from cutmix_gen.space import TRIED, Wanted, check_space, scratch_beside
 from cutmix_gen.storage import Place, is_local, path_text
 
 _log = logging.getLogger(__name__)
+
+_LEFT_OPEN = re.compile(rf"{re.escape(NAMELESS)}|\.nfs[0-9a-f]|\.fuse_hidden[0-9a-f]")
+"""How the names of files begin that a scan works with, and those that network file systems give to removed ones."""
 
 
 def begin(config: GenerateConfig) -> Run:
@@ -177,7 +181,9 @@ def _check_empty(output: Place) -> None:
 
 def is_remnant(path: Place) -> bool:
     """Tell whether a file or folder may be left of a set whose making or deletion was cut short."""
-    return path.name == ".cutmix_gen" or (path.name == "data" and path.is_dir() and not any(path.iterdir()))
+    if path.name == "data":
+        return path.is_dir() and not any(path.iterdir())
+    return path.name == ".cutmix_gen" or _LEFT_OPEN.match(path.name) is not None
 
 
 def begin_in(config: GenerateConfig, scanned: Scan) -> Run:

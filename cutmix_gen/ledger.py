@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from dataclasses import asdict, fields
 from functools import cached_property
 from heapq import merge
-from itertools import islice
+from itertools import chain, islice
 from operator import attrgetter
 from pathlib import Path
 from typing import Any, TypeVar
@@ -22,8 +22,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from cutmix_gen.errors import SetError
-from cutmix_gen.manifest import Manifest
-from cutmix_gen.records import ShardHead, ShardRecord, Skip
+from cutmix_gen.facts import fits
+from cutmix_gen.manifest import Manifest, is_shard_file
+from cutmix_gen.records import LAM_BINS, ShardHead, ShardRecord, Skip
 from cutmix_gen.storage import Place, Stamp, atomic_file, local_copy, put_bytes, read_ahead, sha256, stamps
 
 _log = logging.getLogger(__name__)
@@ -51,6 +52,8 @@ _SCHEMA = pa.schema(
         ("record_bytes", pa.int64()),
     ]
 )
+_WHOLE = 1 << 53
+"""Beyond it a number of JSON is not exact: no record has such a one."""
 Row = TypeVar("Row", ShardRecord, ShardHead)
 
 _AS_JSON = ("strategies", "skipped")
@@ -185,9 +188,26 @@ def _from_copy(
     with _damage(path), pq.ParquetFile(path) as file:
         for group in range(file.num_row_groups):
             table = file.read_row_group(group, columns=list(columns), use_threads=False)
-            if any(column.null_count for column in table.columns):
-                raise ValueError("a field is null")
+            _check(table)
             yield from (record for record in made_of(table) if record.shard in shards)
+
+
+def _check(table: pa.Table) -> None:
+    """Raise `ValueError` for what no commit record holds, as `Manifest.read_record` does of a single one."""
+    for name, column in zip(table.column_names, table.columns, strict=True):
+        if column.type != _SCHEMA.field(name).type:
+            raise ValueError(f"{name} is of type {column.type}")
+        values = column.combine_chunks()
+        inner = values.flatten() if name in _LISTS else values
+        if values.null_count or inner.null_count:
+            raise ValueError("a field is null")
+        if not pa.types.is_string(inner.type):
+            numbers = inner.to_numpy()
+            if not ((numbers >= 0) & (numbers < _WHOLE)).all():
+                raise ValueError(f"{name} has a number that no record has")
+    wrong = next((file for file in table["file"].to_pylist() if not is_shard_file(file)), None)
+    if wrong is not None:
+        raise ValueError(f"it names the file {wrong[:100]!r}, which is no shard of this set")
 
 
 @contextmanager
@@ -231,9 +251,18 @@ def _records(table: pa.Table) -> Iterator[ShardRecord]:
     columns = {name: table[name].to_pylist() for name in table.column_names if name not in (*_LISTS, "record_bytes")}
     for name in _AS_JSON:
         columns[name] = [json.loads(text) for text in columns[name]]
+    if not fits(columns["strategies"], list[dict[str, int]]):
+        raise ValueError("strategies are no counts")
     columns["skipped"] = [[Skip(**skip) for skip in skips] for skips in columns["skipped"]]
+    if not all(
+        fits([each.path, each.reason], list[str]) and fits(each.unreadable, bool)
+        for each in chain.from_iterable(columns["skipped"])
+    ):
+        raise ValueError("a skip has no path or no reason")
     for name in _LISTS:
         values = table[name].combine_chunks()
         columns[name] = values.flatten().to_numpy().reshape(len(values), -1).tolist()
+    if any(len(each) != LAM_BINS for each in columns["lam_histogram"][:1]):
+        raise ValueError("a histogram of lam has other bins")
     for row in zip(*(columns[field.name] for field in fields(ShardRecord)), strict=True):
         yield ShardRecord(*row)

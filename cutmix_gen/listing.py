@@ -15,6 +15,8 @@ import numpy.typing as npt
 
 from cutmix_gen.storage import writing
 
+NAMELESS = ".cutmix-gen-scan-"
+"""How the name of a file begins for the moment that it has one, where no file can be made without."""
 _IN_MEMORY = 4 << 20
 """Bytes of a column up to which it needs no file."""
 _AT_A_TIME = 1 << 16
@@ -70,7 +72,8 @@ class Listing:
     """Takes images one after another, and gives them as columns.
 
     A column of more than some megabytes lies in a file, mapped into memory: the system takes its pages back when it
-    needs the room. The files have no name, so that they go with the process, however it ends.
+    needs the room. The files have no name, so that they go with the process, however it ends; on a network file system
+    that has no such files, one may stay behind when the machine fails.
 
     Parameters
     ----------
@@ -124,7 +127,7 @@ class _File:
         self._dtype = dtype
         self._bytes = 0
         self._place = str(folder or tempfile.gettempdir())
-        spooled = tempfile.SpooledTemporaryFile(_IN_MEMORY, dir=self._place)  # noqa: SIM115  the listing closes it
+        spooled = tempfile.SpooledTemporaryFile(_IN_MEMORY, prefix=NAMELESS, dir=self._place)  # noqa: SIM115  the listing closes it
         self._file = files.enter_context(spooled)
 
     def write(self, data: bytes | memoryview) -> None:

@@ -47,6 +47,12 @@ _SHARD_NAME = re.compile(r"[A-Za-z0-9_.]+-\d{6,}\.(parquet|tar)")
 _INDEX_NAME = re.compile(rf"[A-Za-z0-9_.]+-\d{{6,}}\.{SIDECAR}")
 
 
+def is_shard_file(path: str) -> bool:
+    """Tell whether a path that a record names, relative to the set, is one that a shard may have."""
+    folder, _, name = path.rpartition("/")
+    return folder == "data" and _SHARD_NAME.fullmatch(name) is not None
+
+
 @dataclass(frozen=True, slots=True)
 class SetInfo:
     """What all runs of a set have in common: `dataset.json`."""
@@ -328,7 +334,7 @@ class Manifest:
         if not fits(skips, list[dict[str, Any]]):
             raise SetError(f"{path} does not hold a commit record: its skips are {repr(skips)[:100]}.")
         record = made_of(ShardRecord, path, facts | {"skipped": [made_of(Skip, path, skip) for skip in skips]})
-        if not _SHARD_NAME.fullmatch(Path(record.file).name) or Path(record.file).parent != Path("data"):
+        if not is_shard_file(record.file):
             raise SetError(f"{path} names the file {record.file!r}, which is no shard of this set.")
         if record.shard != shard or len(record.lam_histogram) != LAM_BINS:
             raise SetError(f"{path} does not hold the record of shard {shard}.")
@@ -461,8 +467,7 @@ def _head(path: Place) -> ShardHead | None:
         head = made_of(ShardHead, path, {name: facts[name] for name in ShardHead._fields})
     except (ValueError, KeyError, TypeError, RecursionError, SetError):
         return None
-    is_shard = _SHARD_NAME.fullmatch(head.file.removeprefix("data/"))
-    return head if is_shard and head.samples <= head.bytes else None
+    return head if is_shard_file(head.file) and head.samples <= head.bytes else None
 
 
 def _numbered(folder: Place, name: re.Pattern[str]) -> list[Place]:

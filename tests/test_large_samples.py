@@ -11,11 +11,13 @@ from typing import Any
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from cutmix_gen import GenerateConfig, codecs, generate, open_dataset, relabel
 from cutmix_gen.codecs import MOST_PIXELS
 from cutmix_gen.errors import RecipeError, SetError
 from cutmix_gen.grid import Choice, draw_grid
+from cutmix_gen.loaders.facts import set_facts
 from cutmix_gen.preview import draw_preview
 from cutmix_gen.replay import Replayer
 from cutmix_gen.report import write_report
@@ -43,7 +45,7 @@ def made(request, tmp_path) -> Path:
     return tmp_path / "out"
 
 
-def test_every_reader_takes_samples_as_large_as_the_run_was_allowed_to_make_them(made, tmp_path):
+def test_every_reader_takes_samples_as_large_as_the_run_was_allowed_to_make_them(made, tmp_path, monkeypatch):
     dataset = open_dataset(made)
     assert {image.shape[0] * image.shape[1] for image, _, _ in dataset} <= {768, 1200}
     assert verify(made, deep=True, jobs=1, replays=Replays(4, 0, None)).ok
@@ -51,6 +53,8 @@ def test_every_reader_takes_samples_as_large_as_the_run_was_allowed_to_make_them
     assert replayer.replay(replayer.dataset.find(KEY)).same
     assert replayer.draw(KEY).height > 256
     assert draw_grid(made, Choice(keys=(KEY,))).height > 24
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 300)
+    assert set_facts(made).size.area in (768, 1200)
     assert write_report(made, tmp_path / "page.html", 0) > 1000
     assert relabel(dataset.row(20).recipe, (0, 0, 8, 8)).sum() == pytest.approx(1)
 

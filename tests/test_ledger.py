@@ -13,6 +13,7 @@ from cutmix_gen.errors import SetError
 from cutmix_gen.ledger import Ledger
 from cutmix_gen.manifest import Manifest
 from cutmix_gen.records import ShardHead, ShardRecord, Skip
+from cutmix_gen.sidecars import write_sidecars
 from cutmix_gen.storage import sha256
 from tests.sets import make_folder
 
@@ -105,8 +106,34 @@ def test_a_copy_from_others_names_no_file_elsewhere(manifest, records, file):
     for place in (manifest.root / "outside", manifest.root.parent / "outside"):
         place.write_bytes(b"x" * RECORD.bytes)
     forge(manifest, "file", [file] * len(records))
-    assert list(Ledger(manifest).heads()) == []
-    assert list(Ledger(manifest).valid()) == []
+    for read in (Ledger.heads, Ledger.valid, Ledger.records):
+        with pytest.raises(SetError, match="which is no shard of this set"):
+            list(read(Ledger(manifest)))
+    with pytest.raises(SetError, match="which is no shard of this set"):
+        write_sidecars(manifest)
+
+
+@pytest.mark.parametrize(
+    ("column", "value"),
+    [
+        *[("samples", value) for value in ("3", -1, 1 << 60, 2.5)],
+        *[("bytes", value) for value in ([5], None)],
+        *[("kind", value) for value in (7, None)],
+        *[("strategies", value) for value in ("[]", "{", '{"cutmix": -1}', '{"cutmix": "1"}')],
+        *[("skipped", value) for value in ("7", "[7]", '[{"path": 1, "reason": ""}]', '[{"path": ""}]')],
+        *[("lam_histogram", value) for value in ([0] * 19, [-1] * 20, [0.5] * 20, [])],
+        *[("class_weight", value) for value in ([float("nan")], [-1.0], "1")],
+    ],
+)
+def test_a_copy_with_a_value_that_no_record_has_is_refused(manifest, records, column, value):
+    table = pq.read_table(manifest.ledger_path)
+    place = table.column_names.index(column)
+    write_copy(manifest, table.set_column(place, column, pa.array([value] * len(records))))
+    with pytest.raises(SetError, match="must hold copies of commit records"):
+        list(Ledger(manifest).records())
+    if column in ShardHead._fields:
+        with pytest.raises(SetError, match="must hold copies of commit records"):
+            list(Ledger(manifest).heads())
 
 
 @pytest.mark.parametrize("column", ["shard", "samples", "file"])
@@ -122,10 +149,13 @@ def forge(manifest, column, values, *, only_first=False):
     if only_first:
         values = [*values[:1], *table[column].to_pylist()[1:]]
     place = table.column_names.index(column)
-    pq.write_table(
-        table.set_column(place, column, pa.array(values, table.schema.field(place).type)), manifest.ledger_path
-    )
+    write_copy(manifest, table.set_column(place, column, pa.array(values, table.schema.field(place).type)))
+
+
+def write_copy(manifest, table):
+    """Write a copy of the records, and a seal that fits."""
     path = manifest.ledger_path
+    pq.write_table(table, path)
     path.with_name(f"{path.name}.sha256").write_text(sha256(path))
 
 

@@ -264,6 +264,13 @@ def test_a_folder_with_other_files_is_refused(folder, tmp_path):
             run(folder, tmp_path / "out", **options)
 
 
+@pytest.mark.parametrize("name", [".nfs000000000123", ".fuse_hidden0000000a", ".cutmix-gen-scan-k3j2"])
+def test_a_file_that_another_scan_has_open_in_a_new_folder_is_no_other_file(folder, tmp_path, name):
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out" / name).write_text("")
+    assert run(folder, tmp_path / "out").complete
+
+
 def test_out_inside_src_and_the_other_way_round_are_refused(folder, tmp_path):
     with pytest.raises(UsageError, match="inside SRC"):
         run(folder, folder / "out")

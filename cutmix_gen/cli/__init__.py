@@ -62,8 +62,12 @@ class _Group(click.Group):
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         """Parse the options before the command; --help and --version print."""
-        with _leaving_quietly():
-            return super().parse_args(ctx, args)
+        try:
+            with _leaving_quietly():
+                return super().parse_args(ctx, args)
+        except click.ClickException:
+            _drop_what_is_unread()
+            raise
 
     def invoke(self, ctx: click.Context) -> Any:
         for number in _STOPPING:
@@ -78,6 +82,7 @@ class _Group(click.Group):
             goes_on = _GOES_ON if ctx.invoked_subcommand == "generate" else ""
             _fail(InterruptedRunError(f"Interrupted.{goes_on}"))
         except (click.ClickException, click.exceptions.Exit, click.Abort):
+            _drop_what_is_unread()
             raise
         except Exception as error:
             if ctx.params["debug"]:
@@ -91,13 +96,19 @@ def _leaving_quietly() -> Iterator[None]:
     try:
         yield
     except BrokenPipeError:
-        unread = [stream for stream in (_STDOUT, _STDERR) if not _is_read(stream)]
-        if not unread:  # it is the pipe to a worker or to a server that is broken
+        if not _drop_what_is_unread():  # it is the pipe to a worker or to a server that is broken
             raise
+        sys.exit(_NOBODY_READS)
+
+
+def _drop_what_is_unread() -> bool:
+    """Send what nobody reads nowhere, what waits to be written too; return whether there is such a stream."""
+    unread = [stream for stream in (_STDOUT, _STDERR) if not _is_read(stream)]
+    if unread:
         nowhere = os.open(os.devnull, os.O_WRONLY)
         for stream in unread:
-            os.dup2(nowhere, stream)  # what waits to be written goes there when Python ends
-        sys.exit(_NOBODY_READS)
+            os.dup2(nowhere, stream)
+    return bool(unread)
 
 
 def _is_read(stream: int) -> bool:
@@ -119,6 +130,7 @@ def _stop(_signal: int, _frame: FrameType | None) -> None:
 
 
 def _fail(error: Exception) -> None:
+    _drop_what_is_unread()  # the exit code says it all the same
     click.secho("Error: ", fg="red", bold=True, err=True, nl=False)
     if isinstance(error, CutMixGenError | OSError):
         click.echo(printable_lines(str(error)), err=True)

@@ -13,6 +13,7 @@ from typing import NamedTuple
 import numpy as np
 from PIL import Image
 
+from cutmix_gen.codecs.guard import guarded
 from cutmix_gen.errors import SetError, UsageError
 from cutmix_gen.ledger import Ledger
 from cutmix_gen.manifest import SIDECAR, Manifest, RunInfo
@@ -162,11 +163,11 @@ def _chained(parts: list[range]) -> range:
 def _sizes(dataset: Dataset) -> Counter[Size]:
     """Count the sizes of some images, evenly spread over a set."""
     numbers = np.unique(np.linspace(0, len(dataset) - 1, _LOOKS).astype(int)).tolist()
-    return Counter(_size(row.image) for row in dataset.rows(numbers))
+    return Counter(_size(row.image, dataset.max_pixels) for row in dataset.rows(numbers))
 
 
-def _size(image: bytes) -> Size:
-    with Image.open(io.BytesIO(image)) as picture:
+def _size(image: bytes, max_pixels: int) -> Size:
+    with guarded(image, max_pixels), Image.open(io.BytesIO(image)) as picture:
         return Size(*picture.size)
 
 

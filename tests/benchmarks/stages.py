@@ -2,13 +2,14 @@
 
 The functions at the borders of the stages are wrapped with a clock, and the tasks of a run are done one after the other
 in this process. A stage's time is its own: what it calls of another stage is counted there. The clock takes about 1 us
-a call, which the stages share.
+a call, which the stages share. Shards are hashed and flushed in threads: by the wall, that goes on beside the rest.
 """
 
 from __future__ import annotations
 
 import shutil
 import tempfile
+import threading
 import time
 from collections import defaultdict
 from collections.abc import Callable
@@ -50,21 +51,32 @@ _BORDERS = {
 _REST = "everything else"
 
 
+def _now() -> tuple[float, float]:
+    return time.perf_counter(), time.thread_time()
+
+
+class _Thread(threading.local):
+    """A thread's own: the stages that it is in, one inside of another, and its last tick."""
+
+    def __init__(self) -> None:
+        self.stack = [_REST]
+        self.last = _now()
+
+
 @dataclass(slots=True)
 class Clock:
     """Wall and processor time by stage."""
 
     wall: defaultdict[str, float] = field(default_factory=lambda: defaultdict(float))
     cpu: defaultdict[str, float] = field(default_factory=lambda: defaultdict(float))
-    stack: list[str] = field(default_factory=lambda: [_REST])
-    last: tuple[float, float] = (0.0, 0.0)
+    own: _Thread = field(default_factory=_Thread)
 
     def tick(self) -> None:
-        """Charge the time since the last tick to the stage on top of the stack."""
-        now = time.perf_counter(), time.process_time()
-        self.wall[self.stack[-1]] += now[0] - self.last[0]
-        self.cpu[self.stack[-1]] += now[1] - self.last[1]
-        self.last = now
+        """Charge this thread's time since its last tick to the stage that it is in."""
+        now, own = _now(), self.own
+        self.wall[own.stack[-1]] += now[0] - own.last[0]
+        self.cpu[own.stack[-1]] += now[1] - own.last[1]
+        own.last = now
 
     def timed(self, stage: str, function: Callable[..., Any]) -> Callable[..., Any]:
         """Return a function that charges its time to a stage."""
@@ -72,12 +84,12 @@ class Clock:
         @wraps(function)
         def wrapper(*args: Any, **kwargs: Any) -> Any:
             self.tick()
-            self.stack.append(stage)
+            self.own.stack.append(stage)
             try:
                 return function(*args, **kwargs)
             finally:
                 self.tick()
-                self.stack.pop()
+                self.own.stack.pop()
 
         return wrapper
 
@@ -146,7 +158,7 @@ def _work(run: Run, clock: Clock) -> int:
     produce(run, 0)  # libraries load at the first touch, which is not what a sample costs
     clock.wall.clear()
     clock.cpu.clear()
-    clock.last = time.perf_counter(), time.process_time()
+    clock.own.last = _now()
     made = sum(record.samples for task in range(1, run.plan.num_blocks) for record in produce(run, task))
     clock.tick()
     return made

@@ -50,6 +50,25 @@ def test_a_command_that_reads_a_set_does_so_too(tmp_path):
         assert end_unread(*arguments, tmp_path / "out") == (SIGPIPE, "")
 
 
+@pytest.mark.parametrize(
+    ("arguments", "code"),
+    [
+        (["nocommand"], 2),
+        (["--nooption"], 2),
+        (["generate", "."], 2),
+        (["generate", ".", "out", "--alpha", "-1"], 2),
+        (["info", "nowhere"], 1),
+    ],
+)
+def test_an_error_that_nobody_reads_keeps_its_exit_code(arguments, code):
+    reader, writer = os.pipe()
+    os.close(reader)
+    command = [sys.executable, "-m", "cutmix_gen", *arguments]
+    done = subprocess.run(command, stdout=writer, stderr=writer, check=False, timeout=60)
+    os.close(writer)
+    assert done.returncode == code
+
+
 def test_another_pipe_that_is_broken_is_an_error_that_is_said(monkeypatch, tmp_path):
     def broken(*_):
         raise BrokenPipeError(32, "Broken pipe")
