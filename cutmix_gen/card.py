@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from itertools import groupby
 from pathlib import Path
@@ -17,21 +17,32 @@ from cutmix_gen.storage import put_bytes
 from cutmix_gen.version import __version__
 
 
-def write_card(manifest: Manifest) -> None:
-    """Write the card of a set from its records, and the same facts for machines."""
-    for name, content in card_files(manifest):
+def write_card(manifest: Manifest, records: list[ShardRecord] | None = None) -> None:
+    """Write the card of a set, and the same facts for machines.
+
+    Parameters
+    ----------
+    manifest : Manifest
+    records : list of ShardRecord, optional
+        `told_of` all of the set, where they have been read already.
+    """
+    for name, content in card_files(manifest, records):
         put_bytes(manifest.root / name, content)
 
 
-def card_files(manifest: Manifest) -> Iterator[tuple[str, bytes]]:
-    """Give name and content of the files that tell people and machines what is in a set."""
+def card_files(manifest: Manifest, records: list[ShardRecord] | None = None) -> Iterator[tuple[str, bytes]]:
+    """Give name and content of the files that `write_card` writes."""
     info, runs = manifest.read_set(), manifest.runs()
-    # A number for each class, of each shard: together they would take gigabytes, and no card tells them.
-    records = [replace(record, class_weight=[]) for record in Ledger(manifest).records()]
+    records = told_of(Ledger(manifest).records()) if records is None else records
     license_name = manifest.read_license()
     yield "README.md", card_text(info, runs, records, license_name).encode()
     splits = list(_by_split(runs, records))
     yield "croissant.json", croissant_text(info, records, splits, license_name).encode()
+
+
+def told_of(records: Iterable[ShardRecord]) -> list[ShardRecord]:
+    """Return what a card tells of records: not the number for each class, which would take gigabytes together."""
+    return [replace(record, class_weight=[]) for record in records]
 
 
 def card_text(info: SetInfo, runs: list[RunInfo], records: list[ShardRecord], license_name: str = "") -> str:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from functools import cache
 from types import NoneType
-from typing import Any, TypeVar, get_args, get_origin, get_type_hints
+from typing import Any, TypeVar, cast, get_args, get_origin, get_type_hints
 
 from cutmix_gen.errors import SetError
 from cutmix_gen.seals import is_sealed
@@ -71,7 +72,7 @@ def _parsed(path: Place, data: bytes) -> dict[str, Any]:
 def made_of(kind: type[T], path: Place, facts: dict[str, Any]) -> T:
     """Make a dataclass of what a file holds; a list becomes a tuple where the class wants one."""
     values = dict(facts)
-    for name, hint in get_type_hints(kind).items():
+    for name, hint in _hints(cast("Any", kind)).items():
         if name not in values:
             continue
         if not fits(values[name], hint):
@@ -85,19 +86,32 @@ def made_of(kind: type[T], path: Place, facts: dict[str, Any]) -> T:
         raise SetError(f"{path} does not hold what this version of cutmix-gen writes there: {error}.") from error
 
 
+@cache
+def _hints(kind: type[Any]) -> dict[str, Any]:
+    """Return the types of a class's fields: Python works them out anew each time, in longer than a record takes."""
+    return get_type_hints(kind)
+
+
 def fits(value: Any, hint: Any) -> bool:
     """Tell whether a value of JSON is of a type; numbers are finite, and whole ones neither negative nor huge.
 
     >>> fits([1, 2], list[int]), fits([1, "2"], list[int]), fits(-1, int), fits(True, int)
     (True, False, False, False)
     """
+    check = _CHECKS.get(hint)
+    if check is not None:
+        return check(value)
     origin, args = get_origin(hint), get_args(hint)
     if origin in (list, tuple):
-        return isinstance(value, list | tuple) and all(fits(each, args[0]) for each in value)
+        return isinstance(value, list | tuple) and _all_fit(value, args[0])
     if origin is dict:
-        return isinstance(value, dict) and (args[1] is Any or all(fits(each, args[1]) for each in value.values()))
+        return isinstance(value, dict) and (args[1] is Any or _all_fit(value.values(), args[1]))
+    return isinstance(value, hint)
+
+
+def _all_fit(values: Iterable[Any], hint: Any) -> bool:
     check = _CHECKS.get(hint)
-    return check(value) if check else isinstance(value, hint)
+    return all(map(check, values)) if check else all(fits(each, hint) for each in values)
 
 
 _CHECKS: dict[Any, Callable[[Any], bool]] = {

@@ -10,7 +10,6 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from cutmix_gen.errors import SetError
 from cutmix_gen.records import Source
@@ -87,6 +86,8 @@ class SourceIndex:
 
     def find(self, path: str, within: range) -> Source | None:
         """Return the source that has a path, looked for in a part of the index; None where there is none."""
+        import pyarrow.compute as pc  # noqa: PLC0415  takes as long to import as the rest of pyarrow, and no run needs it
+
         with self._damage():
             for number in range(within.start // _BATCH, -(-within.stop // _BATCH)):
                 place = pc.index(self._whole(number).column("path"), path).as_py()

@@ -10,7 +10,7 @@ from itertools import chain
 from typing import Protocol
 
 from cutmix_gen.begin import begin
-from cutmix_gen.card import write_card
+from cutmix_gen.card import told_of, write_card
 from cutmix_gen.config import GenerateConfig
 from cutmix_gen.errors import SetError, TooManyFailuresError
 from cutmix_gen.execute import run_tasks
@@ -146,12 +146,13 @@ def finalize(output: Place, *, license_name: str = "", sidecars: bool = False) -
         manifest.write_license(license_name)
     ledger = Ledger(manifest)
     ledger.compact()
-    there = {record.shard for record in ledger.valid()}
+    records = told_of(ledger.valid())
+    there = {record.shard for record in records}
     missing = [shard for shard in manifest.planned_shards() if shard not in there]
     if not missing:
         manifest.remove_leftovers()
         _log.info("Writing the card.")
-        write_card(manifest)
+        write_card(manifest, records)
         if sidecars or has_sidecars(manifest):
             write_sidecars(manifest)
     return missing
