@@ -4,14 +4,11 @@ from __future__ import annotations
 
 import json
 import os
-import re
-import tarfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from functools import lru_cache
 from json.encoder import encode_basestring_ascii as _quoted
 from pathlib import Path
-from typing import Any, ClassVar, NamedTuple
+from typing import Any, ClassVar
 
 import numpy as np
 import numpy.typing as npt
@@ -21,10 +18,19 @@ from cutmix_gen.errors import SetError
 from cutmix_gen.records import Rows, RowSchema
 from cutmix_gen.shards.base import ShardFormat, ShardLabels, ShardReader, ShardWriter
 from cutmix_gen.shards.damage import DAMAGES
+from cutmix_gen.shards.tar import (
+    BLOCK,
+    END,
+    Member,
+    members_between,
+    members_of,
+    padded,
+    read_header,
+    tar_blocks,
+)
 
-_BLOCK = 512
-_OCTAL = re.compile(rb"[0-7]{11}")
-_END = bytes(2 * _BLOCK)
+_WRITTEN = 64
+"""Samples that are put together at a time: small ones stay in the processor's cache until they are written."""
 _BATCH = 256
 """Samples that a reader gives at a time."""
 _NEAR = 64
@@ -82,11 +88,11 @@ class _TarReader(ShardReader):
 
     def all_keys(self) -> list[str]:
         with _damage(self._path):
-            return [_member(self._file.read_at(_BLOCK, start))[0].partition(".")[0] for start in self._offsets[:-1]]
+            return [read_header(self._file.read_at(BLOCK, start))[0].partition(".")[0] for start in self._offsets[:-1]]
 
     def all_labels(self) -> ShardLabels:
         with _damage(self._path):
-            members = _members_between(self._file, 0, self._offsets[-1])
+            members = members_between(self._file, 0, self._offsets[-1])
             texts = [self._file.read_at(each.size, each.offset) for each in members if each.kind == "json"]
             facts: list[dict[str, Any]] = [json.loads(text) for text in texts]
             shape = len(facts), self._schema.sources
@@ -102,20 +108,20 @@ class _TarReader(ShardReader):
         sample: dict[str, bytes] = {}
         place = 0
         while place < len(data):
-            name, size = _member(data[place : place + _BLOCK])
+            name, size = read_header(data[place : place + BLOCK])
             key, _, kind = name.partition(".")
-            if sample.setdefault("__key__", key.encode()) != key.encode() or place + _BLOCK + size > len(data):
+            if sample.setdefault("__key__", key.encode()) != key.encode() or place + BLOCK + size > len(data):
                 raise ValueError(f"its member {name} is not where its index has it")
-            place += _BLOCK
+            place += BLOCK
             sample[kind] = data[place : place + size]
-            place += _padded(size)
+            place += padded(size)
         return sample
 
 
 def _offsets_in(index: bytes, size: int) -> list[int]:
     """Return where each sample begins, and the last one ends, as an index has it, in a file of so many bytes."""
-    offsets = np.frombuffer(index, "<u4").astype(np.int64) * _BLOCK
-    if offsets[0] or (np.diff(offsets) <= 0).any() or offsets[-1] + len(_END) != size:
+    offsets = np.frombuffer(index, "<u4").astype(np.int64) * BLOCK
+    if offsets[0] or (np.diff(offsets) <= 0).any() or offsets[-1] + len(END) != size:
         raise ValueError("its index is that of another file")
     found: list[int] = offsets.tolist()
     return found
@@ -124,31 +130,12 @@ def _offsets_in(index: bytes, size: int) -> list[int]:
 def _sample_offsets(file: pa.NativeFile) -> list[int]:
     """Return where each sample of a tar file begins, and where the last one ends."""
     offsets, end, last = [], 0, ""
-    for member in _members(file):
+    for member in members_of(file):
         if member.key != last:
-            offsets.append(member.offset - _BLOCK)
+            offsets.append(member.offset - BLOCK)
             last = member.key
-        end = member.offset + _padded(member.size)
+        end = member.offset + padded(member.size)
     return [*offsets, end]
-
-
-class Member(NamedTuple):
-    """A file in a tar file."""
-
-    name: str
-    offset: int
-    """Of its content."""
-    size: int
-
-    @property
-    def key(self) -> str:
-        """What the members of one sample have in common: the name up to its first dot."""
-        return self.name.partition(".")[0]
-
-    @property
-    def kind(self) -> str:
-        """The rest of the name, e.g. `jpg` or `soft.npy`."""
-        return self.name.partition(".")[2]
 
 
 def shard_members(path: Path) -> Iterator[Member]:
@@ -160,39 +147,7 @@ def shard_members(path: Path) -> Iterator[Member]:
         If the file is no such shard.
     """
     with _damage(path), pa.OSFile(os.fsencode(path)) as file:
-        yield from _members(file)
-
-
-def _members(file: pa.NativeFile) -> Iterator[Member]:
-    end = file.size() - len(_END)
-    if end < 0 or file.read_at(len(_END), end) != _END:
-        raise ValueError("it was cut: a tar file ends with two empty blocks")
-    yield from _members_between(file, 0, end)
-
-
-def _members_between(file: pa.NativeFile, place: int, end: int) -> Iterator[Member]:
-    while place < end:
-        header = file.read_at(_BLOCK, place)
-        if end - place < tarfile.RECORDSIZE and not any(file.read_at(end - place, place)):
-            return  # others fill the last record
-        name, size = _member(header)
-        if place + _BLOCK + size > end:
-            raise ValueError(f"its member {name} is cut")
-        yield Member(name, place + _BLOCK, size)
-        place += _BLOCK + _padded(size)
-
-
-def _member(header: bytes) -> tuple[str, int]:
-    """Return name and size of the member that a header stands before."""
-    if header[257:262] != b"ustar" or header[156:157] != tarfile.REGTYPE:
-        raise ValueError("there is no header of a regular file where there should be one")
-    if not _OCTAL.fullmatch(header[124:135]):
-        raise ValueError(f"a member has a size of {header[124:135]!r}")
-    return header[:100].rstrip(b"\0").decode(), int(header[124:135], 8)
-
-
-def _padded(size: int) -> int:
-    return size + -size % _BLOCK
+        yield from members_of(file)
 
 
 @contextmanager
@@ -216,91 +171,23 @@ class _TarWriter(ShardWriter):
         return np.cumsum(np.concatenate([[0], *self._blocks])).astype("<u4").tobytes()
 
     def write(self, rows: Rows) -> None:
-        members = {f".{self._schema.extension}": rows.images, ".cls": self._labels(rows)}
+        members = {f".{self._schema.extension}".encode(): rows.images, b".cls": self._labels(rows)}
         if rows.soft_label is not None:
-            members[".soft.npy"] = _npy_files(rows.soft_label)
-        members[".json"] = [text.encode() for text in json_fields(rows)]
-        suffixes = [(suffix.encode(), sum(suffix.encode())) for suffix in members]
-        parts: list[bytes] = []
-        for key, *contents in zip(rows.keys, *members.values(), strict=True):
-            name = key.encode("ascii")
-            name_sum = sum(name)
-            for (suffix, suffix_sum), content in zip(suffixes, contents, strict=True):
-                parts += tar_header(name, suffix, name_sum + suffix_sum, len(content))
-                parts += (content, _PADDING[-len(content) % _BLOCK])
-        self._file.write(b"".join(parts))
-        sizes = np.array([list(map(len, contents)) for contents in members.values()], np.int64)
-        self._blocks.append((1 - -sizes // _BLOCK).sum(axis=0))
+            members[b".soft.npy"] = _npy_files(rows.soft_label)
+        members[b".json"] = [text.encode() for text in json_fields(rows)]
+        keys = [key.encode("ascii") for key in rows.keys]
+        for start in range(0, len(keys), _WRITTEN):
+            some = slice(start, start + _WRITTEN)
+            blocks, counts = tar_blocks(keys[some], {suffix: contents[some] for suffix, contents in members.items()})
+            self._file.write(blocks.data)
+            self._blocks.append(counts)
 
     def _labels(self, rows: Rows) -> list[bytes]:
         return [b"%0*d" % (self._digits, label) for label in rows.label.tolist()]
 
     def close(self) -> None:
-        self._file.write(_END)
+        self._file.write(END)
         self._file.close()
-
-
-def _tar_template() -> tuple[bytes, int]:
-    """Return a header with an empty name and size zero, and the sum of its bytes with a blank checksum."""
-    info = tarfile.TarInfo()
-    info.mode = 0o644
-    header = bytearray(info.tobuf(tarfile.USTAR_FORMAT)[:_BLOCK])
-    header[124:136] = bytes(12)
-    header[148:156] = b" " * 8
-    return bytes(header), sum(header)
-
-
-_TEMPLATE, _TEMPLATE_SUM = _tar_template()
-_BEFORE_SIZE, _AFTER_SIZE, _AFTER_CHECKSUM = _TEMPLATE[100:124], _TEMPLATE[136:148], _TEMPLATE[156:]
-_PADDING = [bytes(length) for length in range(_BLOCK)]
-
-
-def tar_header(key: bytes, suffix: bytes, name_sum: int, size: int) -> tuple[bytes, ...]:
-    """Return, in parts, the 512 bytes before a member: USTAR, mode 644, owner 0, time 0 (POSIX.1-1988).
-
-    What `tarfile` makes of the same member in twenty times the time: most of it never changes.
-
-    Parameters
-    ----------
-    key : bytes
-        What the name begins with.
-    suffix : bytes
-        What it ends with: the members of all samples share a few of them.
-    name_sum : int
-        Sum of the bytes of both.
-    size : int
-        Bytes of the member.
-
-    Raises
-    ------
-    ValueError
-        If a USTAR header cannot hold the name or the size.
-    """
-    octal, octal_sum = _octal(size)
-    return (key, _after_key(suffix, len(key)), octal, _AFTER_SIZE, _checksum(name_sum + octal_sum), _AFTER_CHECKSUM)
-
-
-@lru_cache
-def _after_key(suffix: bytes, start: int) -> bytes:
-    """Return what a header has between the key, of so many bytes, and the size."""
-    if start + len(suffix) > 100:
-        raise ValueError(f"a tar member cannot have a name of {start + len(suffix)} bytes")
-    return suffix.ljust(100 - start, b"\0") + _BEFORE_SIZE
-
-
-@lru_cache(maxsize=1 << 12)
-def _checksum(variable: int) -> bytes:
-    """Return the checksum of a header, told the sum of the bytes that are not the same in all."""
-    return b"%06o\0 " % (_TEMPLATE_SUM + variable)
-
-
-@lru_cache(maxsize=1 << 12)
-def _octal(size: int) -> tuple[bytes, int]:
-    """Return a size as a header has it, and the sum of these bytes."""
-    if size >= 8 << 30:
-        raise ValueError(f"a tar member cannot have a size of {size} bytes")
-    octal = b"%011o\0" % size
-    return octal, sum(octal)
 
 
 def _npy_header(length: int) -> bytes:
@@ -353,7 +240,7 @@ def _samples(path: Path) -> Iterator[dict[str, bytes]]:
     """Give the members of each sample by what follows the first dot of their name; `__key__` is before it."""
     sample: dict[str, bytes] = {}
     with pa.OSFile(os.fsencode(path)) as file:
-        for member in _members(file):
+        for member in members_of(file):
             key = member.key.encode()
             if sample and sample["__key__"] != key:
                 yield sample

@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from cutmix_gen.errors import SetError
 from cutmix_gen.records import RowSchema
 from cutmix_gen.shards import shard_format
-from cutmix_gen.shards.webdataset import tar_header
+from cutmix_gen.shards.tar import tar_headers
 from tests.shards.rows import PLAIN, SCHEMAS, SPARSE, THREE, make_rows, write_shard
 
 FORMAT = shard_format("webdataset")
@@ -154,28 +154,43 @@ def test_headers_are_ustar_of_fixed_time_owner_and_mode(tmp_path, schema):
     assert data.endswith(bytes(1024))
 
 
-def header(name, size):
-    text = name.encode("ascii")
-    key, suffix = text[: len(text) // 2], text[len(text) // 2 :]
-    return b"".join(tar_header(key, suffix, sum(text), size))
+NAMES = st.from_regex(r"[A-Za-z0-9_.-]{1,100}", fullmatch=True)
+SIZES = st.one_of(st.integers(0, 5000), st.integers(0, 8**11 - 1))
 
 
 @settings(max_examples=200, deadline=None)
-@given(
-    name=st.from_regex(r"[A-Za-z0-9_.-]{1,100}", fullmatch=True),
-    size=st.one_of(st.integers(0, 5000), st.integers(0, 8**11 - 1)),
-)
-def test_a_header_is_what_tarfile_makes(name, size):
-    info = tarfile.TarInfo(name)
-    info.size = size
-    info.mode = 0o644
-    assert header(name, size) == info.tobuf(tarfile.USTAR_FORMAT)
+@given(st.lists(st.tuples(NAMES, SIZES), min_size=1, max_size=5))
+def test_headers_are_what_tarfile_makes(named):
+    expected = []
+    for name, size in named:
+        info = tarfile.TarInfo(name)
+        info.size = size
+        info.mode = 0o644
+        expected.append(info.tobuf(tarfile.USTAR_FORMAT))
+    names, sizes = zip(*named, strict=True)
+    found = tar_headers([name.encode() for name in names], np.array(sizes))
+    assert [row.tobytes() for row in found] == expected
+
+
+@pytest.mark.parametrize("count", [1, 63, 64, 65, 200])
+def test_a_shard_is_what_tarfile_makes_of_its_members(tmp_path, schema, count):
+    path = shard(tmp_path, schema, make_rows(schema, count))
+    copy = BytesIO()
+    with tarfile.open(fileobj=copy, mode="w:", format=tarfile.USTAR_FORMAT) as tar:
+        for name, data in members(path):
+            info = tarfile.TarInfo(name)
+            info.size = len(data)
+            info.mode = 0o644
+            tar.addfile(info, BytesIO(data))
+    data = path.read_bytes()
+    assert copy.getvalue()[: len(data)] == data
+    assert not any(copy.getvalue()[len(data) :])  # tarfile fills the last record
 
 
 @pytest.mark.parametrize(("name", "size"), [("x" * 101, 1), ("x", 8**11), ("ü", 1)])
 def test_a_header_that_ustar_cannot_hold_is_an_error(name, size):
     with pytest.raises(ValueError, match=r"tar member|codec can't encode"):
-        header(name, size)
+        tar_headers([name.encode("ascii")], np.array([size]))
 
 
 def test_gnu_tar_lists_every_member_without_a_warning(tmp_path, schema):
