@@ -215,6 +215,25 @@ class Rows:
     def __len__(self) -> int:
         return len(self.keys)
 
+    def some(self, start: int, stop: int) -> Rows:
+        """Return some of the samples that follow on each other."""
+        some = slice(start, stop)
+        return Rows(
+            self.keys[some],
+            self.images[some],
+            self.label[some],
+            None if self.soft_label is None else self.soft_label[some],
+            self.label_index[some],
+            self.label_weight[some],
+            self.synthetic[some],
+            self.strategy[some],
+            self.lam[some],
+            self.lam_drawn[some],
+            self.sources[some],
+            self.boxes[some],
+            self.recipe[some],
+        )
+
     def row(self, place: int) -> Row:
         """Return one of the samples."""
         return Row(

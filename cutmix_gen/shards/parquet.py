@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 from bisect import bisect_right
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from itertools import accumulate
 from pathlib import Path
@@ -22,10 +22,10 @@ from cutmix_gen.shards.base import ShardFormat, ShardLabels, ShardReader, ShardW
 from cutmix_gen.shards.damage import DAMAGES
 from cutmix_gen.shards.pages import PlainPages, image_chunk
 
-_GROUP_ROWS = 256
-"""Rows of a row group: what a random-access reader has to skip through at most."""
-_GROUP_BYTES = 64 << 20
-"""Image bytes of a row group at most."""
+_GROUP_ROWS = 100, 500
+"""Rows of a row group at least and at most, where its bytes allow: a random-access reader has to skip through them."""
+_GROUP_BYTES = 2 << 20, 64 << 20
+"""Image bytes that are enough for a row group of few rows, and those of one at most; an image may be larger."""
 _HELD_BYTES = 256 << 10
 """Bytes up to which the columns of a row group, the images aside, are held as long as its file is open."""
 _MOST_ROWS = 1 << 20
@@ -54,7 +54,7 @@ class ParquetShards(ShardFormat):
         with _damage(path), pa.OSFile(os.fsencode(path)) as source, pq.ParquetFile(source) as file:
             _check_columns(file.schema_arrow, path, schema)
             _check_sizes(file.metadata, source.size(), schema)
-            for batch in file.iter_batches(_GROUP_ROWS):
+            for batch in file.iter_batches(_GROUP_ROWS[1]):
                 yield _rows(batch, schema, _texts(batch.column("image").field("bytes")))
 
     def open_reader(self, path: Path, schema: RowSchema, index: bytes = b"") -> ShardReader:  # noqa: ARG002
@@ -181,32 +181,47 @@ class _ParquetWriter(ShardWriter):
             write_page_index=True,
             store_schema=True,
         )
-        self._pending = self._arrow.empty_table()
-        self._sizes: list[int] = []
+        self._group: list[pa.Table] = []
+        self._rows = self._bytes = 0
 
     def write(self, rows: Rows) -> None:
-        self._pending = pa.concat_tables([self._pending, _table(rows, self._schema, self._arrow)])
-        self._sizes += map(len, rows.images)
-        self._flush(whole_groups_only=True)
+        start = 0
+        for end in self._ends(map(len, rows.images)):
+            self._add(rows.some(start, end))
+            self._write_group()
+            start = end
+        self._add(rows.some(start, len(rows)))
 
     def close(self) -> None:
         try:
-            self._flush(whole_groups_only=False)
+            self._write_group()
         finally:
-            self._pending = self._arrow.empty_table()  # what is left of a table holds the images of all of it
+            self._group = []
             self._file.close()
             self._sink.close()
 
-    def _flush(self, *, whole_groups_only: bool) -> None:
-        """Write the rows that wait; the last ones may go on waiting for more to make a full row group with."""
-        groups = list(_groups(self._sizes))
-        if whole_groups_only:
-            groups = groups[:-1]
-        for start, stop in groups:
-            self._file.write_table(self._pending.slice(start, stop - start), row_group_size=_GROUP_ROWS)
-        if groups:
-            self._pending = self._pending.slice(groups[-1][1])
-            del self._sizes[: groups[-1][1]]
+    def _ends(self, sizes: Iterable[int]) -> Iterator[int]:
+        """Give the rows before which the row group so far ends, told the bytes of the images of all rows to come.
+
+        Groups do not depend on how many rows are written at a time.
+        """
+        for row, size in enumerate(sizes):
+            is_large = self._rows >= _GROUP_ROWS[0] and self._bytes >= _GROUP_BYTES[0]
+            if is_large or self._rows == _GROUP_ROWS[1] or (self._rows and self._bytes + size > _GROUP_BYTES[1]):
+                yield row
+                self._rows = self._bytes = 0
+            self._rows += 1
+            self._bytes += size
+
+    def _add(self, rows: Rows) -> None:
+        """Take rows into the group; a table of a group at a time stays in the processor's cache until it is written."""
+        if len(rows):
+            self._group.append(_table(rows, self._schema, self._arrow))
+
+    def _write_group(self) -> None:
+        if self._group:
+            self._file.write_table(pa.concat_tables(self._group), row_group_size=_GROUP_ROWS[1])
+            self._group = []
 
 
 def arrow_schema(schema: RowSchema) -> pa.Schema:
@@ -251,18 +266,6 @@ def _leaf_columns(schema: pa.Schema) -> list[str]:
             yield name
 
     return [leaf for field in schema for leaf in leaves(field.name, field.type)]
-
-
-def _groups(sizes: list[int]) -> Iterator[tuple[int, int]]:
-    """Cut rows into row groups of limited rows and bytes; an image beyond the limit gets a group of its own."""
-    start, held = 0, 0
-    for row, size in enumerate(sizes):
-        if row > start and (row - start == _GROUP_ROWS or held + size > _GROUP_BYTES):
-            yield start, row
-            start, held = row, 0
-        held += size
-    if sizes:
-        yield start, len(sizes)
 
 
 def _table(rows: Rows, schema: RowSchema, arrow: pa.Schema) -> pa.Table:

@@ -166,6 +166,22 @@ def test_a_row_group_has_some_hundred_rows_at_most(tmp_path):
     assert min(rows[:-1]) >= 100
 
 
+def test_a_hundred_large_images_make_a_row_group_however_they_are_written(tmp_path):
+    rows = make_rows(PLAIN, 250)
+    rows.images[:] = [bytes(1 << 15)] * 250
+    files = []
+    for number, lots in enumerate([(250,), (1, 99, 1, 149), (110, 140)]):
+        writer, start = FORMAT.open_writer(tmp_path / f"{number}.parquet", PLAIN), 0
+        for lot in lots:
+            writer.write(rows.some(start, start + lot))
+            start += lot
+        writer.close()
+        metadata = pq.ParquetFile(tmp_path / f"{number}.parquet").metadata
+        assert [metadata.row_group(group).num_rows for group in range(metadata.num_row_groups)] == [100, 100, 50]
+        files.append((tmp_path / f"{number}.parquet").read_bytes())
+    assert files[0] == files[1] == files[2]
+
+
 def test_a_row_group_has_64_megabytes_at_most(tmp_path):
     large = bytes(15 << 20)
     rows = make_rows(SPARSE, 9)
@@ -222,10 +238,10 @@ def test_a_column_too_many_is_an_error_that_lists_the_columns(tmp_path):
 
 
 def test_a_closed_shard_holds_no_images(tmp_path):
-    rows, before = make_rows(PLAIN, 300), pa.total_allocated_bytes()
-    rows.images[:] = [bytes(1 << 14)] * 300
+    rows, before = make_rows(PLAIN, 90), pa.total_allocated_bytes()
+    rows.images[:] = [bytes(1 << 16)] * 90
     writer = shard_format("parquet").open_writer(tmp_path / "0.parquet", PLAIN)
     writer.write(rows)
-    assert pa.total_allocated_bytes() - before > 300 << 14
+    assert pa.total_allocated_bytes() - before > 90 << 16, "a group of fewer than 100 rows goes on"
     writer.close()
     assert pa.total_allocated_bytes() - before < 1 << 20
