@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 import struct
 import threading
+from functools import lru_cache
 from typing import ClassVar
 
 import cykooz_resizer as resizer
@@ -115,17 +116,25 @@ def encode_png(pixels: Pixels) -> bytes:
     rows = np.ascontiguousarray(pixels.astype(">u2") if depth == 16 else pixels).view(np.uint8).reshape(height, -1)
     filtered = np.empty((height, rows.shape[1] + 1), np.uint8)
     filtered[:, 0] = _PNG_UP
-    filtered[0, 1:] = rows[0]
-    np.subtract(rows[1:], rows[:-1], out=filtered[1:, 1:])
-    head = struct.pack(">IIBBBBB", width, height, depth, _PNG_COLOUR[pixels.ndim], 0, 0, 0)
+    filtered[:, 1:] = rows
+    filtered[1:, 1:] -= rows[:-1]
     data = isal_zlib.compress(filtered, _PNG_LEVEL)
-    return b"\x89PNG\r\n\x1a\n" + _chunk(b"IHDR", head) + _chunk(b"IDAT", data) + _chunk(b"IEND", b"")
+    return _png_head(width, height, depth, _PNG_COLOUR[pixels.ndim]) + _chunk(b"IDAT", data) + _PNG_END
 
 
 def _chunk(kind: bytes, data: bytes) -> bytes:
     return b"".join(
         (len(data).to_bytes(4, "big"), kind, data, isal_zlib.crc32(data, isal_zlib.crc32(kind)).to_bytes(4, "big"))
     )
+
+
+_PNG_END = _chunk(b"IEND", b"")
+
+
+@lru_cache
+def _png_head(width: int, height: int, depth: int, colour: int) -> bytes:
+    """Return what a PNG file has before its pixels."""
+    return b"\x89PNG\r\n\x1a\n" + _chunk(b"IHDR", struct.pack(">IIBBBBB", width, height, depth, colour, 0, 0, 0))
 
 
 def _decode_jpeg(data: bytes, mode: str, reduce: Reduce, max_pixels: int) -> Decoded | None:
