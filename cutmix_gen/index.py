@@ -107,7 +107,7 @@ class SourceIndex:
         self._check(indices, labels, sizes)
         places = zip(starts.tolist(), stops.tolist(), strict=True)
         paths = [str(text[start:stop], "utf-8") for start, stop in places]
-        return [Source(*row) for row in zip(paths, labels.tolist(), sizes.tolist(), strict=True)]
+        return list(map(Source._make, zip(paths, labels.tolist(), sizes.tolist(), strict=True)))
 
     def _whole(self, number: int) -> pa.RecordBatch:
         """Return a batch, after a look at all of it when it is first asked for."""

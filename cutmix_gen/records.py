@@ -81,8 +81,7 @@ class View:
         return json.dumps({"crop": crop, "place": place, "flip": flip}, separators=(",", ":"))
 
 
-@dataclass(frozen=True, slots=True)
-class Source:
+class Source(NamedTuple):
     """One image of the source folder."""
 
     path: str

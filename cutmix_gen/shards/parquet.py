@@ -7,6 +7,7 @@ import os
 from bisect import bisect_right
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from functools import lru_cache
 from itertools import accumulate
 from pathlib import Path
 from typing import Any, ClassVar
@@ -176,7 +177,7 @@ class _ParquetWriter(ShardWriter):
         self._file = pq.ParquetWriter(
             self._sink,
             self._arrow,
-            compression={name: "none" if name.startswith("image") else "zstd" for name in _leaf_columns(self._arrow)},
+            compression=_compression(self._arrow),
             use_dictionary=["strategy"],
             write_page_index=True,
             store_schema=True,
@@ -224,6 +225,7 @@ class _ParquetWriter(ShardWriter):
             self._group = []
 
 
+@lru_cache(maxsize=8)
 def arrow_schema(schema: RowSchema) -> pa.Schema:
     """Return the columns of a shard. Every field is nullable: otherwise readers do not decode the images."""
     fields = [
@@ -253,8 +255,9 @@ def arrow_schema(schema: RowSchema) -> pa.Schema:
     return pa.schema(fields, metadata={"huggingface": json.dumps({"info": {"features": features}})})
 
 
-def _leaf_columns(schema: pa.Schema) -> list[str]:
-    """Return the paths of the leaf columns as Parquet names them, e.g. `image.bytes`, `boxes.list.element`."""
+@lru_cache(maxsize=8)
+def _compression(schema: pa.Schema) -> dict[str, str]:
+    """Return how each leaf column is compressed, by its path as Parquet has it, e.g. `boxes.list.element`."""
 
     def leaves(name: str, kind: pa.DataType) -> Iterator[str]:
         if pa.types.is_struct(kind):
@@ -265,7 +268,8 @@ def _leaf_columns(schema: pa.Schema) -> list[str]:
         else:
             yield name
 
-    return [leaf for field in schema for leaf in leaves(field.name, field.type)]
+    columns = [leaf for field in schema for leaf in leaves(field.name, field.type)]
+    return {name: "none" if name.startswith("image") else "zstd" for name in columns}
 
 
 def _table(rows: Rows, schema: RowSchema, arrow: pa.Schema) -> pa.Table:
