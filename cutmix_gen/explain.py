@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from math import ceil
 from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
-from PIL import Image, ImageColor, ImageDraw, ImageFont
+from PIL import Image, ImageDraw
 
+from cutmix_gen.drawing.colours import INK, PAPER, Colour
+from cutmix_gen.drawing.lettering import can_write, one_line, shortened, text_width, write
 from cutmix_gen.images import LoadedImage
 from cutmix_gen.masks import Mask
 from cutmix_gen.ownership import Ownership
@@ -16,16 +19,25 @@ from cutmix_gen.records import Box, Pixels, Size, View
 
 _HEIGHT, _WIDEST = 256, 512
 """Pixels of a panel: all are as high, unless that makes one too wide."""
-_MARGIN, _LINE, _FONT = 12, 17, 13
-_INK, _PAPER, _SHADE = "#222222", "white", 0.35
-_COLOURS = ("#0072b2", "#e69f00", "#009e73", "#cc79a7", "#56b4e9", "#d55e00", "#f0e442")
+_MARGIN, _LINE, _TEXT = 12, 17, 13
+_SHADE = 0.35
+"""How much is seen of what is not used of a source."""
+_COLOURS: tuple[Colour, ...] = (
+    (0, 114, 178),
+    (230, 159, 0),
+    (0, 158, 115),
+    (204, 121, 167),
+    (86, 180, 233),
+    (213, 94, 0),
+    (240, 228, 66),
+)
 """Of the sources, base first (Okabe and Ito 2008: told apart by everybody)."""
 
 
 class _Panel(NamedTuple):
     picture: Image.Image
     caption: list[str]
-    colour: str = _INK
+    colour: Colour = INK
 
 
 def draw_explanation(
@@ -88,7 +100,7 @@ def _mask_picture(mask: Mask, views: tuple[View, ...]) -> npt.NDArray[np.uint8]:
     painted = []
     for number, (frame, view) in enumerate(zip(frames, views, strict=True)):
         image, place = np.full((frame.height, frame.width, 3), 255, np.uint8), view.place
-        image[place.y1 : place.y2, place.x1 : place.x2] = ImageColor.getrgb(_COLOURS[number % len(_COLOURS)])
+        image[place.y1 : place.y2, place.x1 : place.x2] = _COLOURS[number % len(_COLOURS)]
         painted.append(image)
     mixed: npt.NDArray[np.uint8] = mask.mix(painted[0], painted[1:])
     return mixed
@@ -113,30 +125,26 @@ def _facts(recipe: Recipe) -> list[str]:
 
 
 def _in_a_row(panels: list[_Panel]) -> Image.Image:
-    font = ImageFont.load_default(_FONT)
+    panels = [panel._replace(caption=[_to_write(line) for line in panel.caption]) for panel in panels]
     lines = max(len(panel.caption) for panel in panels)
-    widths = [max(panel.picture.width, *(int(font.getlength(line)) + 2 for line in panel.caption)) for panel in panels]
+    widths = [max(panel.picture.width, *(ceil(text_width(line, _TEXT)) for line in panel.caption)) for panel in panels]
     widths = [min(width, max(panel.picture.width, _WIDEST)) for width, panel in zip(widths, panels, strict=True)]
     height = max(panel.picture.height for panel in panels)
     size = (_MARGIN + sum(width + _MARGIN for width in widths), 2 * _MARGIN + height + lines * _LINE)
-    sheet, x = Image.new("RGB", size, _PAPER), _MARGIN
-    pen = ImageDraw.Draw(sheet)
+    sheet, x = Image.new("RGB", size, PAPER), _MARGIN
     for panel, width in zip(panels, widths, strict=True):
         sheet.paste(panel.picture, (x, _MARGIN))
-        for line, text in enumerate(panel.caption):
-            y = _MARGIN + height + 4 + line * _LINE
-            pen.text((x, y), _shortened(text, font, width), fill=_INK if line else panel.colour, font=font)
+        for line, text in enumerate(panel.caption, 1):
+            place, colour = (x, _MARGIN + height + line * _LINE), panel.colour if line == 1 else INK
+            write(sheet, place, shortened(text, width, _TEXT), _TEXT, colour)
         x += width + _MARGIN
     return sheet
 
 
-def _shortened(text: str, font: ImageFont.FreeTypeFont | ImageFont.ImageFont, width: int) -> str:
-    """Return as much of a text as there is room for: its end, which tells paths apart."""
-    shown = "".join(char if char.isprintable() else "?" for char in text)
-    start = 0
-    while start < len(shown) and font.getlength(shown[start:]) > width:
-        start += 1
-    return shown[start:]
+def _to_write(text: str) -> str:
+    """Return a text as it can be written here: on one line, and in escapes where no font has its letters."""
+    line = one_line(text)
+    return line if can_write(line) else line.encode("ascii", "backslashreplace").decode()
 
 
 def _scaled(picture: Image.Image) -> Image.Image:

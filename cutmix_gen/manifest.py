@@ -292,10 +292,6 @@ class Manifest:
         except (FileNotFoundError, NotADirectoryError, SetError):
             return None
 
-    def records(self) -> Iterator[ShardRecord]:
-        """Read all commit records, in the order of the shards, whether their files are there or not."""
-        yield from map(self.read_record, self.record_numbers())
-
     def sidecar_path(self, record: ShardRecord) -> Place:
         """Return where the index file that DALI takes lies: beside the shard."""
         return self.root / str(Path(record.file).with_suffix(f".{SIDECAR}"))

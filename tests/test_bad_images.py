@@ -16,6 +16,7 @@ from PIL import Image
 from cutmix_gen import GenerateConfig, generate, images
 from cutmix_gen.codecs import MAX_PIXELS
 from cutmix_gen.errors import TooManyFailuresError, UsageError
+from cutmix_gen.ledger import Ledger
 from cutmix_gen.manifest import Manifest
 from cutmix_gen.storage import read_source
 from cutmix_gen.verify import verify
@@ -85,7 +86,7 @@ def test_each_skip_is_in_the_record_in_info_and_in_the_summary(spoilt, tmp_path)
     report = generate(config(spoilt[0], tmp_path / "out", size="24x20"))
     names = {f"class-1/{name}" for name in corpus.unreadable()}
     assert {skip.path for skip in report.skipped} == names
-    recorded = {skip.path for record in Manifest(tmp_path / "out").records() for skip in record.skipped}
+    recorded = {skip.path for record in Ledger(Manifest(tmp_path / "out")).records() for skip in record.skipped}
     assert recorded == names
     facts = json.loads(finish_output("info", tmp_path / "out", "--json"))
     assert {skip["path"]: skip["reason"] for skip in facts["skipped"]} == {
@@ -115,8 +116,8 @@ def test_odd_images_are_read_and_those_of_several_pictures_are_counted(tmp_path)
     report = generate(config(folder, tmp_path / "out", copies=2))
     assert not report.skipped
     assert report.animated == len(corpus.animations())
-    of_copies = {record.copy: 0 for record in Manifest(tmp_path / "out").records()}
-    for record in Manifest(tmp_path / "out").records():
+    of_copies = {record.copy: 0 for record in Ledger(Manifest(tmp_path / "out")).records()}
+    for record in Ledger(Manifest(tmp_path / "out")).records():
         of_copies[record.copy] += record.animated
     assert of_copies == dict.fromkeys(range(3), report.animated)
     assert json.loads(finish_output("info", tmp_path / "out", "--json"))["animated"] == report.animated

@@ -102,7 +102,7 @@ def test_a_record_is_read_as_it_was_written(manifest, skipped):
     commit(manifest, record)
     assert manifest.read_record(12) == record
     assert manifest.record(12) == record
-    assert list(manifest.records()) == [record]
+    assert list(Ledger(manifest).records()) == [record]
 
 
 def test_files_lie_where_the_design_says(manifest):
@@ -146,7 +146,7 @@ def test_runs_come_in_their_order(manifest):
 def test_records_come_in_the_order_of_the_shards(manifest):
     for shard in (10, 2, 0, 999_999, 1_000_000):
         commit(manifest, record_of(shard))
-    assert [record.shard for record in manifest.records()] == [0, 2, 10, 999_999, 1_000_000]
+    assert [record.shard for record in Ledger(manifest).records()] == [0, 2, 10, 999_999, 1_000_000]
 
 
 def test_a_folder_without_a_set_is_refused_with_what_is_missing(tmp_path):
@@ -154,7 +154,7 @@ def test_a_folder_without_a_set_is_refused_with_what_is_missing(tmp_path):
     assert not manifest.exists()
     with pytest.raises(SetError, match=r"must be a set made by `cutmix-gen generate`.*dataset\.json"):
         manifest.read_set()
-    assert list(manifest.records()) == []
+    assert list(Ledger(manifest).records()) == []
     assert manifest.runs() == []
 
 
@@ -191,7 +191,7 @@ def test_a_damaged_record_is_an_error_that_names_it_and_counts_as_none(manifest,
     with pytest.raises(SetError, match=r"000012\.json"):
         manifest.read_record(12)
     with pytest.raises(SetError, match=r"000012\.json"):
-        list(manifest.records())
+        list(Ledger(manifest).records())
     assert manifest.record(12) is None
 
 
@@ -215,7 +215,7 @@ def test_a_record_without_its_file_is_not_valid(manifest):
     commit(manifest, record)
     (manifest.root / record.file).unlink()
     assert manifest.record(12) is None
-    assert list(manifest.records()) == [record]
+    assert list(Ledger(manifest).records()) == [record]
 
 
 @pytest.mark.parametrize("size", [0, 6, 8])
@@ -263,7 +263,7 @@ def test_other_files_among_the_records_are_passed_over(manifest):
     folder = home(manifest) / "shards"
     for name in ("notes.json", "000012.json.bak", ".000013.json.host-1.tmp", "12.json"):
         (folder / name).write_text("{")
-    assert [record.shard for record in manifest.records()] == [12]
+    assert [record.shard for record in Ledger(manifest).records()] == [12]
 
 
 def test_files_that_are_no_shard_of_a_run_are_strays(manifest):
@@ -310,7 +310,7 @@ def test_a_deletion_that_was_cut_short_still_shows_a_set(manifest, monkeypatch):
     with pytest.raises(KeyboardInterrupt):
         manifest.delete()
     assert manifest.exists()
-    assert list(manifest.records()) == []
+    assert list(Ledger(manifest).records()) == []
     monkeypatch.undo()
     manifest.delete()
     assert not manifest.exists()

@@ -47,7 +47,7 @@ def stored(output: Path) -> list[Row]:
     manifest = Manifest(output)
     info = manifest.read_set()
     found = []
-    for record in manifest.records():
+    for record in Ledger(manifest).records():
         for rows in shard_format(info.shard_format).read(output / record.file, info.schema):
             found += [rows.row(place) for place in range(len(rows))]
     return found
@@ -148,7 +148,7 @@ def test_an_unfinished_set_gives_what_is_committed(folder, tmp_path):
 
 def test_a_damaged_record_hides_its_shard_alone(folder, tmp_path):
     generate(GenerateConfig(source=folder, output=tmp_path / "out", shard_size=30, max_failures="3"))
-    kept = sum(record.samples for record in Manifest(tmp_path / "out").records() if record.shard > 2)
+    kept = sum(record.samples for record in Ledger(Manifest(tmp_path / "out")).records() if record.shard > 2)
     head = next(Ledger(Manifest(tmp_path / "out")).heads())._asdict()
     for shard, damage in enumerate((b"{", sealed({"shard": 1}), sealed(head | {"file": "../x"}))):
         (tmp_path / f"out/.cutmix_gen/shards/{shard:06d}.json").write_bytes(damage)

@@ -5,8 +5,10 @@ from __future__ import annotations
 import subprocess
 import threading
 import time
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from tests.benchmarks.job import processor_seconds
@@ -35,7 +37,7 @@ def run(command: list[str], *, watched: bool = False) -> Outcome:
     """Run a command to its end; `watched` looks at the memory of its workers meanwhile."""
     started, used = time.perf_counter(), processor_seconds()
     process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
-    watch = _Watch(process.pid) if watched else None
+    watch = Watch(partial(_largest_below, process.pid)) if watched else None
     output, errors = process.communicate()
     seconds, processor = time.perf_counter() - started, processor_seconds() - used
     peak = watch.stop() if watch else 0
@@ -44,14 +46,23 @@ def run(command: list[str], *, watched: bool = False) -> Outcome:
     return Outcome(seconds, processor, output, peak)
 
 
-class _Watch:
-    """Samples /proc for the peak memory (VmHWM) of all processes below one."""
+class Watch:
+    """Keeps the largest of what a look gives, time and again until it is stopped.
 
-    def __init__(self, parent: int) -> None:
-        self._parent = parent
+    Parameters
+    ----------
+    look : callable
+        Gives a number of bytes.
+    every : float
+        Seconds between two looks.
+    """
+
+    def __init__(self, look: Callable[[], int], every: float = 0.1) -> None:
+        self._look = look
+        self._every = every
         self._peak = 0
         self._stopped = threading.Event()
-        self._thread = threading.Thread(target=self._look)
+        self._thread = threading.Thread(target=self._watch)
         self._thread.start()
 
     def stop(self) -> int:
@@ -59,10 +70,16 @@ class _Watch:
         self._thread.join()
         return self._peak
 
-    def _look(self) -> None:
-        while not self._stopped.wait(0.1):
-            for pid in _below(self._parent):
-                self._peak = max(self._peak, _high_water(pid))
+    def _watch(self) -> None:
+        while True:
+            self._peak = max(self._peak, self._look())
+            if self._stopped.wait(self._every):
+                return
+
+
+def _largest_below(parent: int) -> int:
+    """Return the peak memory (VmHWM) so far of the process below another one that had most."""
+    return max(map(_high_water, _below(parent)), default=0)
 
 
 def _below(parent: int) -> list[int]:

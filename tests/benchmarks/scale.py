@@ -12,7 +12,6 @@ import resource
 import shutil
 import sys
 import tempfile
-import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -27,7 +26,7 @@ from cutmix_gen.listing import Listing
 from cutmix_gen.plan import Plan
 from cutmix_gen.source import Scan, fingerprint
 from tests.benchmarks.data import TINY
-from tests.benchmarks.measure import run
+from tests.benchmarks.measure import Watch, run
 
 CLASSES = 1000
 
@@ -128,33 +127,17 @@ def _tell(part: str, images: int, place: Path) -> None:
 
 
 def _measured(part: str, images: int, place: Path) -> dict[str, float]:
-    watch, started = _OwnMemory(), time.perf_counter()
+    watch, started = Watch(_own_memory, 0.05), time.perf_counter()
     PARTS[part](images, place)
     seconds, own = time.perf_counter() - started, watch.stop()
     return {"seconds": seconds, "own": own, "mapped": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss << 10}
 
 
-class _OwnMemory:
-    """Samples the memory of this process that no file backs (RssAnon): the system cannot take it back."""
-
-    def __init__(self) -> None:
-        self._peak = 0
-        self._stopped = threading.Event()
-        self._thread = threading.Thread(target=self._look)
-        self._thread.start()
-
-    def stop(self) -> int:
-        self._stopped.set()
-        self._thread.join()
-        return self._peak
-
-    def _look(self) -> None:
-        while True:
-            lines = Path("/proc/self/status").read_text().splitlines()
-            resident = next(line for line in lines if line.startswith("RssAnon:"))
-            self._peak = max(self._peak, int(resident.split()[1]) << 10)
-            if self._stopped.wait(0.05):
-                return
+def _own_memory() -> int:
+    """Return the memory of this process that no file backs (RssAnon): the system cannot take it back."""
+    lines = Path("/proc/self/status").read_text().splitlines()
+    resident = next(line for line in lines if line.startswith("RssAnon:"))
+    return int(resident.split()[1]) << 10
 
 
 if __name__ == "__main__":
