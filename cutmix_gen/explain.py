@@ -20,6 +20,8 @@ from cutmix_gen.records import Box, Pixels, Size, View
 _HEIGHT, _WIDEST = 256, 512
 """Pixels of a panel: all are as high, unless that makes one too wide."""
 _MARGIN, _LINE, _TEXT = 12, 17, 13
+_SQUARE = 15
+"""Pixels before a text for the square that shows a source's colour."""
 _SHADE = 0.35
 """How much is seen of what is not used of a source."""
 _COLOURS: tuple[Colour, ...] = (
@@ -37,7 +39,8 @@ _COLOURS: tuple[Colour, ...] = (
 class _Panel(NamedTuple):
     picture: Image.Image
     caption: list[str]
-    colour: Colour = INK
+    colour: Colour | None = None
+    """Of a square before the first line; no square without one."""
 
 
 def draw_explanation(
@@ -119,7 +122,7 @@ def _outlined(result: Pixels, owned: Ownership) -> Image.Image:
 
 
 def _facts(recipe: Recipe) -> list[str]:
-    options = [f"{name}={value}" for name, value in recipe.options.items() if value is not None]
+    options = [f"{name}={value}" for name, value in recipe.options.items() if value]
     drawn = [] if recipe.strategy == "original" else [f"lam drawn {recipe.lam_drawn:.3f}"]
     return [f"{recipe.size} px", *drawn, *options]
 
@@ -127,18 +130,35 @@ def _facts(recipe: Recipe) -> list[str]:
 def _in_a_row(panels: list[_Panel]) -> Image.Image:
     panels = [panel._replace(caption=[_to_write(line) for line in panel.caption]) for panel in panels]
     lines = max(len(panel.caption) for panel in panels)
-    widths = [max(panel.picture.width, *(ceil(text_width(line, _TEXT)) for line in panel.caption)) for panel in panels]
-    widths = [min(width, max(panel.picture.width, _WIDEST)) for width, panel in zip(widths, panels, strict=True)]
+    widths = [
+        min(max(panel.picture.width, ceil(_caption_width(panel))), max(panel.picture.width, _WIDEST))
+        for panel in panels
+    ]
     height = max(panel.picture.height for panel in panels)
     size = (_MARGIN + sum(width + _MARGIN for width in widths), 2 * _MARGIN + height + lines * _LINE)
     sheet, x = Image.new("RGB", size, PAPER), _MARGIN
     for panel, width in zip(panels, widths, strict=True):
         sheet.paste(panel.picture, (x, _MARGIN))
-        for line, text in enumerate(panel.caption, 1):
-            place, colour = (x, _MARGIN + height + line * _LINE), panel.colour if line == 1 else INK
-            write(sheet, place, shortened(text, width, _TEXT), _TEXT, colour)
+        _write_caption(sheet, (x, _MARGIN + height), width, panel)
         x += width + _MARGIN
     return sheet
+
+
+def _caption_width(panel: _Panel) -> float:
+    first, *others = (text_width(line, _TEXT) for line in panel.caption)
+    return max(first + (_SQUARE if panel.colour else 0), *others)
+
+
+def _write_caption(sheet: Image.Image, corner: tuple[int, int], width: int, panel: _Panel) -> None:
+    x, y = corner
+    indent = 0
+    if panel.colour:
+        indent, top = _SQUARE, y + _LINE - _TEXT + 3
+        ImageDraw.Draw(sheet).rectangle((x, top, x + _TEXT - 4, top + _TEXT - 4), fill=panel.colour)
+    for line in panel.caption:
+        y += _LINE
+        write(sheet, (x + indent, y), shortened(line, width - indent, _TEXT), _TEXT, INK)
+        indent = 0
 
 
 def _to_write(text: str) -> str:
