@@ -236,6 +236,16 @@ def test_the_picture_of_an_original_shows_source_and_result(made, tmp_path):
     assert (tmp_path / "picture.png").is_file()
 
 
+@pytest.mark.parametrize("name", ["line\nbreak", "tab\tand \x1b[31mred", "猫", "\U00013000", "x" * 200])
+def test_the_picture_takes_any_name(tmp_path, name):
+    folder = make_folder(tmp_path / "images", classes=1, per_class=4)
+    next(folder.iterdir()).rename(folder / name)
+    generate(GenerateConfig(source=folder, output=tmp_path / "out", backend="serial"))
+    assert run("replay", tmp_path / "out", MIXED, "-o", tmp_path / "picture.png").exit_code == 0
+    with Image.open(tmp_path / "picture.png") as picture:
+        assert picture.width < 5 * 560
+
+
 def test_a_picture_that_could_not_be_written_is_refused_before_any_work(made, tmp_path):
     for name in ("picture.txt", "nowhere/picture.png"):
         result = run("replay", made, MIXED, "-o", tmp_path / name)
