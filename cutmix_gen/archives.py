@@ -23,7 +23,7 @@ from cutmix_gen.errors import SourceError
 from cutmix_gen.ledger import Ledger
 from cutmix_gen.listing import Listing, sorted_by_class
 from cutmix_gen.manifest import Manifest
-from cutmix_gen.shards.pages import PlainPages, image_chunk
+from cutmix_gen.shards.pages import Chunk, PlainPages, image_chunk
 from cutmix_gen.source import Part, Scan, passed_over_text, scan, source_state
 from cutmix_gen.storage import Place
 from cutmix_gen.storage.members import member_path
@@ -217,13 +217,18 @@ def _parquet_images(root: Path, file: Path, passed_over: Counter[str]) -> Iterat
     for group in range(parquet.metadata.num_row_groups):
         labels = parquet.read_row_group(group, columns=["label"], use_threads=False).column("label").to_pylist()
         chunk = image_chunk(parquet.metadata, group)
-        places = PlainPages(source, chunk).places() if chunk else _row_places(parquet, group)
+        places = _byte_places(source, chunk) if chunk else _row_places(parquet, group)
         for label, (where, size) in zip(labels, places, strict=True):
             if label is None or label == -1 or not size:
                 passed_over["row without an image or a label"] += 1
             else:
                 yield member_path(name, where, size, f"{row:09d}"), size, label
             row += 1
+
+
+def _byte_places(source: pa.NativeFile, chunk: Chunk) -> Iterator[tuple[str, int]]:
+    for begin, size in PlainPages(source, chunk).places():
+        yield str(begin), size
 
 
 def _row_places(parquet: pq.ParquetFile, group: int) -> Iterator[tuple[str, int]]:

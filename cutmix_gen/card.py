@@ -24,7 +24,7 @@ def write_card(manifest: Manifest, records: list[ShardRecord] | None = None) -> 
     ----------
     manifest : Manifest
     records : list of ShardRecord, optional
-        `told_of` all of the set, where they have been read already.
+        All that the set has, as `told_of` gives them, from whoever has read them already.
     """
     for name, content in card_files(manifest, records):
         put_bytes(manifest.root / name, content)

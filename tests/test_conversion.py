@@ -42,6 +42,16 @@ def test_a_converted_set_is_what_generate_makes_in_that_format(pair, tmp_path):
     assert verify(tmp_path / "new", deep=True, jobs=1).ok
 
 
+def test_images_of_more_than_a_page_are_converted_to_the_same_bytes(tmp_path, monkeypatch):
+    monkeypatch.setattr("cutmix_gen.shards.webdataset._BATCH", 8)  # of ten images a shard, each a seventh of a page
+    folder = make_folder(tmp_path / "images", per_class=54, size=(300, 300))
+    for kind in ("webdataset", "parquet"):
+        generate(GenerateConfig(source=folder, output=tmp_path / kind, format=kind, originals=False, backend="serial"))
+    assert convert_set(tmp_path / "webdataset", tmp_path / "new", "parquet", jobs=1).samples == 162
+    assert tree(tmp_path / "new") == tree(tmp_path / "parquet")
+    assert min(path.stat().st_size for path in (tmp_path / "new/data").iterdir()) > 1 << 20
+
+
 def test_a_conversion_that_was_stopped_goes_on(pair, tmp_path):
     output, expected, kind = pair
     convert_set(output, tmp_path / "new", kind, jobs=1)

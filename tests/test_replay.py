@@ -14,6 +14,7 @@ from PIL import Image
 from cutmix_gen import GenerateConfig, generate, open_dataset
 from cutmix_gen.cli import main
 from cutmix_gen.errors import ImageError, SetError
+from cutmix_gen.explain import _to_write
 from cutmix_gen.masks import STRATEGIES
 from cutmix_gen.replay import Replayer, replay
 from cutmix_gen.shards import SHARD_FORMATS
@@ -244,6 +245,26 @@ def test_the_picture_takes_any_name(tmp_path, name):
     assert run("replay", tmp_path / "out", MIXED, "-o", tmp_path / "picture.png").exit_code == 0
     with Image.open(tmp_path / "picture.png") as picture:
         assert picture.width < 5 * 560
+
+
+def test_captions_are_written_in_escapes_where_no_font_has_the_letters(made, tmp_path, monkeypatch):
+    written = []
+    monkeypatch.setattr("cutmix_gen.explain.write", lambda _sheet, _place, text, *_: written.append(text))
+    assert run("replay", made, MIXED, "-o", tmp_path / "picture.png").exit_code == 0
+    assert [text for text in written if text.startswith(("base: ", "donor 1: ", "mask", "cutmix"))] == [
+        *(text for text in written if "/" in text),
+        "mask",
+        "cutmix",
+    ]
+    monkeypatch.setattr("cutmix_gen.explain.can_write", lambda _text: False)
+    assert _to_write("0.5 猫\n") == "0.5 \\u732b\\n"
+
+
+def test_captions_leave_ink_below_the_panels(made, tmp_path):
+    assert run("replay", made, MIXED, "-o", tmp_path / "picture.png").exit_code == 0
+    with Image.open(tmp_path / "picture.png") as picture:
+        below = np.asarray(picture.convert("L"))[12 + 256 :]
+    assert (below < 128).sum() > 500
 
 
 def test_a_picture_that_could_not_be_written_is_refused_before_any_work(made, tmp_path):

@@ -56,8 +56,8 @@ class PlainPages:
         self._start = chunk.start
         self._end = min(chunk.start + chunk.size, file.size())
 
-    def read(self, row: int) -> bytes:
-        """Return the value of a row of the row group.
+    def places(self) -> Iterator[tuple[int, int]]:
+        """Give for each value where it begins in the file, and its size; little more than that is read.
 
         Raises
         ------
@@ -65,31 +65,14 @@ class PlainPages:
             If the pages are not laid out as they have to be.
         """
         for values, begin, end in self._pages():
-            if row < values:
-                return self._value(row, begin, end)
-            row -= values
-        raise ValueError("the pages of the images end too early")
-
-    def places(self) -> Iterator[tuple[str, int]]:
-        """Give for each value where it begins in the file, as text, and its size."""
-        for values, begin, end in self._pages():
             place = begin
             for _ in range(values):
                 size = self._number(place)
-                yield str(place + 4), size
-                place += 4 + size
-            if place > end:
-                raise ValueError("an image reaches beyond its page")
-
-    def _value(self, number: int, place: int, end: int) -> bytes:
-        """Return a value of the page whose values begin and end at some places."""
-        for _ in range(number):
-            place += 4 + self._number(place)
-        length = self._number(place)
-        if place + 4 + length > end:
-            raise ValueError("an image reaches beyond its page")
-        data: bytes = self._file.read_at(length, place + 4)
-        return data
+                place += 4
+                if place + size > end:
+                    raise ValueError("an image reaches beyond its page")
+                yield place, size
+                place += size
 
     def _pages(self) -> Iterator[tuple[int, int, int]]:
         """Give for each page how many values it has, where they begin and where they end."""

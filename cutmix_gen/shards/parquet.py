@@ -8,7 +8,7 @@ from bisect import bisect_right
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import lru_cache
-from itertools import accumulate
+from itertools import accumulate, islice
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -21,15 +21,15 @@ from cutmix_gen.errors import SetError
 from cutmix_gen.records import Rows, RowSchema
 from cutmix_gen.shards.base import ShardFormat, ShardLabels, ShardReader, ShardWriter
 from cutmix_gen.shards.damage import DAMAGES
-from cutmix_gen.shards.pages import PlainPages, image_chunk
+from cutmix_gen.shards.pages import Chunk, PlainPages, image_chunk
 
-_GROUP_ROWS = 100, 500
-"""Rows of a row group at least and at most, where its bytes allow: a random-access reader has to skip through them."""
-_GROUP_BYTES = 2 << 20, 64 << 20
-"""Image bytes that are enough for a row group of few rows, and those of one at most; an image may be larger."""
-_HELD_BYTES = 256 << 10
-"""Bytes up to which the columns of a row group, the images aside, are held as long as its file is open."""
-_MOST_ROWS = 1 << 20
+_ENOUGH_ROWS, _ENOUGH_BYTES = 100, 2 << 20
+"""Rows and bytes of images that are enough for a row group: it ends when it has both."""
+_MOST_ROWS, _MOST_BYTES = 500, 64 << 20
+"""The same of a row group at most; a single image may be larger."""
+_HELD_BYTES = 1024
+"""Bytes a row up to which the columns of a row group, the images aside, are held as long as its file is open."""
+_BELIEVED_ROWS = 1 << 20
 """Rows of a row group at most, whoever wrote the file."""
 _ROW_BYTES = 1 << 16
 """Of a row, its image and the numbers for each class aside: paths and a recipe."""
@@ -55,8 +55,9 @@ class ParquetShards(ShardFormat):
         with _damage(path), pa.OSFile(os.fsencode(path)) as source, pq.ParquetFile(source) as file:
             _check_columns(file.schema_arrow, path, schema)
             _check_sizes(file.metadata, source.size(), schema)
-            for batch in file.iter_batches(_GROUP_ROWS[1]):
-                yield _rows(batch, schema, _texts(batch.column("image").field("bytes")))
+            for group in range(file.num_row_groups):
+                for batch in file.iter_batches(_MOST_ROWS, row_groups=[group]):
+                    yield _rows(batch, schema, _texts(batch.column("image").field("bytes")))
 
     def open_reader(self, path: Path, schema: RowSchema, index: bytes = b"") -> ShardReader:  # noqa: ARG002
         """Open a shard for reading single rows; a Parquet file has its own index."""
@@ -78,6 +79,7 @@ class _ParquetReader(ShardReader):
         counts = [metadata.row_group(group).num_rows for group in range(metadata.num_row_groups)]
         self._starts = [0, *accumulate(counts)]
         self._held: dict[int, pa.Table] = {}
+        self._places: dict[int, list[tuple[int, int]]] = {}
         self._others = [name for name in self._file.schema_arrow.names if name != "image"]
 
     def __len__(self) -> int:
@@ -110,15 +112,26 @@ class _ParquetReader(ShardReader):
         held = sum(self._starts[group + 1] - self._starts[group] for group in chunks)
         if None in chunks.values() or total < len(rows) * (_PICK_BYTES + total // held):
             return None
-        pages = {group: PlainPages(self._source, chunk) for group, chunk in chunks.items() if chunk}
-        return [pages[group].read(row) for group, row in zip(groups.tolist(), rows.tolist(), strict=True)]
+        places = {group: self._places_of(group, chunk) for group, chunk in chunks.items() if chunk}
+        wanted = [places[group][row] for group, row in zip(groups.tolist(), rows.tolist(), strict=True)]
+        return [self._source.read_at(size, place) for place, size in wanted]
+
+    def _places_of(self, group: int, chunk: Chunk) -> list[tuple[int, int]]:
+        """Return where the images of a row group lie in the file, and their sizes."""
+        if group not in self._places:
+            rows = self._starts[group + 1] - self._starts[group]
+            places = list(islice(PlainPages(self._source, chunk).places(), rows + 1))
+            if len(places) != rows:
+                raise ValueError(f"row group {group} has another number of images than of rows")
+            self._places[group] = places
+        return self._places[group]
 
     def _others_of(self, group: int) -> pa.Table:
         """Return all columns of a row group but the images; small ones are held, for reading them takes its time."""
         if group in self._held:
             return self._held[group]
         table = self._file.read_row_group(group, columns=self._others, use_threads=False)
-        if table.nbytes <= _HELD_BYTES:
+        if table.nbytes <= _HELD_BYTES * table.num_rows:
             self._held[group] = table
         return table
 
@@ -156,7 +169,7 @@ def _check_sizes(metadata: pq.FileMetaData, size: int, schema: RowSchema) -> Non
         rows, claimed = group.num_rows, group.total_byte_size
         if group.num_columns != metadata.num_columns:
             raise ValueError(f"row group {number} has {group.num_columns} columns of {metadata.num_columns}")
-        if not 0 <= rows <= _MOST_ROWS or not 0 <= claimed <= _EXPANSION * size + rows * a_row:
+        if not 0 <= rows <= _BELIEVED_ROWS or not 0 <= claimed <= _EXPANSION * size + rows * a_row:
             raise ValueError(f"row group {number} claims {claimed:,} bytes of {rows:,} rows")
 
 
@@ -204,11 +217,11 @@ class _ParquetWriter(ShardWriter):
     def _ends(self, sizes: Iterable[int]) -> Iterator[int]:
         """Give the rows before which the row group so far ends, told the bytes of the images of all rows to come.
 
-        Groups do not depend on how many rows are written at a time.
+        Neither groups nor their bytes depend on how many rows are written at a time.
         """
         for row, size in enumerate(sizes):
-            is_large = self._rows >= _GROUP_ROWS[0] and self._bytes >= _GROUP_BYTES[0]
-            if is_large or self._rows == _GROUP_ROWS[1] or (self._rows and self._bytes + size > _GROUP_BYTES[1]):
+            has_enough = self._rows >= _ENOUGH_ROWS and self._bytes >= _ENOUGH_BYTES
+            if has_enough or self._rows == _MOST_ROWS or (self._rows and self._bytes + size > _MOST_BYTES):
                 yield row
                 self._rows = self._bytes = 0
             self._rows += 1
@@ -221,7 +234,8 @@ class _ParquetWriter(ShardWriter):
 
     def _write_group(self) -> None:
         if self._group:
-            self._file.write_table(pa.concat_tables(self._group), row_group_size=_GROUP_ROWS[1])
+            table = pa.concat_tables(self._group).combine_chunks()  # where a chunk ends, Arrow may end a page
+            self._file.write_table(table, row_group_size=_MOST_ROWS)
             self._group = []
 
 

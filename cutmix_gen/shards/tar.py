@@ -132,7 +132,7 @@ _TEMPLATE = _template()
 def tar_headers(names: Sequence[bytes], sizes: npt.NDArray[np.int64]) -> npt.NDArray[np.uint8]:
     """Return what stands before members: USTAR, mode 644, owner 0, time 0 (POSIX.1-1988).
 
-    What `tarfile` makes of each of them in a hundred times the time.
+    What `tarfile` makes of each of them in thirty times the time.
 
     Parameters
     ----------

@@ -57,12 +57,6 @@ def make_rows(schema: RowSchema, n: int, first: int = 0) -> Rows:
     )
 
 
-def part_of(rows: Rows, part: slice) -> Rows:
-    """Return some of the rows."""
-    values = {field.name: getattr(rows, field.name) for field in fields(rows)}
-    return Rows(**{name: None if value is None else value[part] for name, value in values.items()})
-
-
 def joined(parts: list[Rows]) -> Rows:
     """Return the rows of several parts as one."""
     columns = {field.name: [getattr(part, field.name) for part in parts] for field in fields(Rows)}
