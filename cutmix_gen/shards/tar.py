@@ -105,16 +105,17 @@ def tar_blocks(
     ValueError
         If a header cannot hold a name or a size.
     """
-    sizes = np.array([[len(content) for content in contents] for contents in members.values()], np.int64)
-    counts = 1 - -sizes // BLOCK
-    starts = (counts.T.cumsum().reshape(counts.T.shape) - counts.T).T
+    sizes = np.array([list(map(len, contents)) for contents in members.values()], np.int64).T
+    counts = 1 - -sizes // BLOCK  # (n, members)
+    starts = counts.cumsum().reshape(counts.shape) - counts
     blocks = np.zeros((counts.sum(), BLOCK), np.uint8)
     room = blocks.ravel().data
-    for (suffix, contents), start, size in zip(members.items(), starts, sizes, strict=True):
-        blocks[start] = tar_headers([key + suffix for key in keys], size)
+    for number, (suffix, contents) in enumerate(members.items()):
+        start = starts[:, number]
+        blocks[start] = tar_headers([key + suffix for key in keys], sizes[:, number])
         for place, content in zip(((start + 1) * BLOCK).tolist(), contents, strict=True):
             room[place : place + len(content)] = content
-    return blocks, counts.sum(axis=0)
+    return blocks, counts.sum(axis=1)
 
 
 def _template() -> npt.NDArray[np.uint8]:
