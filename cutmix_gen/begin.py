@@ -163,6 +163,11 @@ def check_places(config: GenerateConfig) -> None:
             f"OUT ({config.output}) lies inside SRC ({config.source}): its files would be taken for sources. "
             "Give a folder outside."
         )
+    if source.name == "data" and Manifest(source.parent).exists():
+        raise UsageError(
+            f"SRC ({config.source}) holds the shards of a set, mixed samples among them. Give the set itself, "
+            f"{config.source.parent}: its originals are taken."
+        )
     if output in source.parents and Manifest(output).exists():
         raise UsageError(
             f"SRC ({config.source}) lies inside the set OUT ({config.output}). Give a folder of images that is outside."

@@ -136,7 +136,9 @@ def choose(dataset: Dataset, choice: Choice, count: int) -> list[int]:
         found = _anywhere(dataset, heads, count, rng)
     if not found:
         asked = f"nothing for {choice.words()}" if choice.words() else "no sample"
-        raise SetError(f"There must be samples to show, but there is {asked} in {dataset!r}.{_hint(dataset, choice)}")
+        raise SetError(
+            f"There must be samples to show, but there is {asked} in {dataset.root}.{_hint(dataset, choice)}"
+        )
     return sorted(found)
 
 

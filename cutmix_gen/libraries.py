@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-_LIBRARIES = ("numpy", "pillow", "pyarrow", "simplejpeg", "cykooz.resizer", "isal")
+_LIBRARIES = ("numpy", "pillow", "pyarrow", "simplejpeg", "cykooz.resizer", "deflate")
 
 
 def library_versions() -> dict[str, str]:

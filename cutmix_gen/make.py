@@ -13,7 +13,7 @@ from cutmix_gen.begin import begin
 from cutmix_gen.card import told_of, write_card
 from cutmix_gen.config import GenerateConfig
 from cutmix_gen.errors import SetError, TooManyFailuresError
-from cutmix_gen.execute import run_tasks
+from cutmix_gen.execute import check_installed, run_tasks
 from cutmix_gen.ledger import Ledger
 from cutmix_gen.manifest import Manifest
 from cutmix_gen.plan import Run
@@ -60,9 +60,10 @@ def generate(config: GenerateConfig, progress: Progress | None = None) -> Report
     TooManyFailuresError
         If more sources are unreadable than the configuration allows.
     WorkerError
-        If worker processes keep dying.
+        If worker processes keep dying, or the engine is not installed.
     """
     started = time.monotonic()
+    check_installed(config.backend)
     run = begin(config)
     with run.manifest.held():
         try:

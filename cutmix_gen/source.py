@@ -18,6 +18,7 @@ import numpy.typing as npt
 from cutmix_gen.errors import SourceError
 from cutmix_gen.listing import Listing
 from cutmix_gen.storage import Place, path_text, read_ahead
+from cutmix_gen.text import printable
 from cutmix_gen.walk import StoreWalk, Walk, is_folder
 
 _log = logging.getLogger(__name__)
@@ -25,6 +26,8 @@ _log = logging.getLogger(__name__)
 _SPLITS = frozenset({"train", "training", "val", "valid", "validation", "test", "testing", "dev", "eval"})
 _TOLD = 100_000
 """Images after which a scan says how far it is."""
+_NAMED = 5
+"""Class folders that a warning names at most."""
 _PIECE = 1 << 16
 """Paths that are hashed at a time."""
 
@@ -119,12 +122,27 @@ def scan(root: Place, part: Part | None = None, scratch: Path | None = None) -> 
             f"{root} must hold at least two images to mix, but {found} was found in its {len(classes)} class "
             f"folder{'s' if len(classes) > 1 else ''}{passed_over_text(walk.passed_over)}."
         )
-    return Scan(classes, *rows, dict(sorted(walk.passed_over.items())))
+    scanned = Scan(classes, *rows, dict(sorted(walk.passed_over.items())))
+    if part is None:
+        _warn_of_empty(scanned)
+    return scanned
+
+
+def _warn_of_empty(scanned: Scan) -> None:
+    """Say which classes have no image: they count as classes all the same, and somebody may have forgotten them."""
+    empty = [scanned.classes[label] for label in np.flatnonzero(scanned.class_counts == 0).tolist()]
+    if empty:
+        named = ", ".join(map(printable, empty[:_NAMED])) + (", ..." if len(empty) > _NAMED else "")
+        if len(empty) == 1:
+            _log.warning("One class folder holds no image, but counts as a class: %s.", named)
+        else:
+            _log.warning("%s class folders hold no image, but count as classes: %s.", f"{len(empty):,}", named)
 
 
 def _check_there(root: Place) -> None:
     if not root.is_dir():
-        raise SourceError(f"SRC must be a folder of class folders, but there is no folder {root}.")
+        found = f"{root} is a file" if root.exists() else f"there is no folder {root}"
+        raise SourceError(f"SRC must be a folder of class folders, but {found}.")
 
 
 def _check_layout(root: Place, folders: list[bytes], walk: Walk | StoreWalk) -> None:

@@ -5,6 +5,7 @@ import random
 import resource
 import shutil
 import signal
+import sys
 import time
 from collections import Counter
 from pathlib import Path
@@ -16,7 +17,7 @@ from PIL import Image
 import cutmix_gen.produce
 import cutmix_gen.resolution
 from cutmix_gen import GenerateConfig, generate
-from cutmix_gen.errors import SetError, TooManyFailuresError, UsageError
+from cutmix_gen.errors import SetError, TooManyFailuresError, UsageError, WorkerError
 from cutmix_gen.make import finalize
 from cutmix_gen.shards import SHARD_FORMATS
 from cutmix_gen.verify import verify
@@ -279,6 +280,20 @@ def test_out_inside_src_and_the_other_way_round_are_refused(folder, tmp_path):
     shutil.copytree(tmp_path / "images", tmp_path / "out/images")
     with pytest.raises(UsageError, match="inside the set"):
         run(tmp_path / "out/images", tmp_path / "out", append=True)
+
+
+def test_the_shards_of_a_set_are_no_source_but_the_set_is(folder, tmp_path):
+    run(folder, tmp_path / "set", format="webdataset")
+    with pytest.raises(UsageError, match=f"Give the set itself, {tmp_path / 'set'}"):
+        run(tmp_path / "set/data", tmp_path / "out")
+    assert run(tmp_path / "set", tmp_path / "out").complete
+
+
+def test_an_engine_that_is_not_installed_is_found_out_before_anything_is_written(folder, tmp_path, monkeypatch):
+    monkeypatch.setitem(sys.modules, "distributed", None)
+    with pytest.raises(WorkerError, match="not installed"):
+        run(folder, tmp_path / "out", backend="dask")
+    assert not (tmp_path / "out").exists()
 
 
 def test_an_unreadable_image_is_skipped_and_nothing_else_changes(folder, tmp_path):

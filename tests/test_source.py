@@ -267,3 +267,23 @@ def test_the_benchmark_of_very_many_sources_plans_and_finds_a_task(tmp_path):
 def test_the_benchmark_counts_its_classes_as_it_names_them(images):
     labels = np.arange(images) * scale.CLASSES // images
     assert scale.class_counts(images) == np.bincount(labels, minlength=scale.CLASSES).tolist()
+
+
+def test_a_class_without_an_image_counts_and_is_warned_of(tmp_path, caplog):
+    tree(tmp_path, "a/1.png", "a/2.png", "b/", "c/notes.txt")
+    assert scan(tmp_path).classes == ("a", "b", "c")
+    assert "2 class folders hold no image, but count as classes: b, c." in caplog.text
+    caplog.clear()
+    tree(tmp_path, "b/1.png")
+    scan(tmp_path)
+    assert "One class folder holds no image, but counts as a class: c." in caplog.text
+    tree(tmp_path, "c/1.png")
+    caplog.clear()
+    scan(tmp_path)
+    assert not caplog.text
+
+
+def test_a_file_is_no_folder_of_classes(tmp_path):
+    (tmp_path / "photo.jpg").write_bytes(b"x")
+    with pytest.raises(SourceError, match=r"photo\.jpg is a file"):
+        scan(tmp_path / "photo.jpg")

@@ -7,6 +7,7 @@ import click
 from cutmix_gen.cli.options import OUT, card_options, say
 from cutmix_gen.errors import CutMixGenError
 from cutmix_gen.storage import Place
+from cutmix_gen.words import count_text
 
 
 @click.command("finalize")
@@ -25,7 +26,7 @@ def command(output: Place, license_name: str, sidecars: bool) -> None:
     if missing:
         first = ", ".join(f"{shard:06d}" for shard in missing[:10])
         raise CutMixGenError(
-            f"{len(missing)} shards are missing: {first}{', ...' if len(missing) > 10 else ''}. "
+            f"{count_text(len(missing), 'shard')} {'is' if len(missing) == 1 else 'are'} missing: {first}{', ...' if len(missing) > 10 else ''}. "
             "Run the slices that make them again, then finalize."
         )
     say([f"All shards are there; wrote {output / 'README.md'}."])

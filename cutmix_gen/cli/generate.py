@@ -56,7 +56,8 @@ def command(source: Place | None, output: Place | None, **options: Any) -> None:
         say(settings_lines(GenerateConfig(source=Path("SRC"), output=Path("OUT"), **options)))
         return
     if source is None or output is None:
-        raise click.UsageError(f"SRC and OUT are missing: {ctx.command_path} SRC OUT", ctx)
+        missing = "OUT is" if source else "SRC and OUT are"
+        raise click.UsageError(f"{missing} missing: {ctx.command_path} {source or 'SRC'} OUT", ctx)
     config = GenerateConfig(source=source, output=output, **options)
     if dry_run:
         _dry_run(config, talk)

@@ -91,7 +91,7 @@ def _run_lines(run: RunInfo, state: RunState, width: int) -> Iterator[str]:
     lost = f", {state.skipped:,} skipped" if state.skipped else ""
     yield (
         f"  {count_text(run.num_images, 'image')}: {_of(state.samples, run.samples)} samples in "
-        f"{_of(state.shards, run.shards)} shards, {size_text(state.bytes)}{lost}"
+        f"{_of(state.shards, run.shards)} shard{'' if run.shards == 1 else 's'}, {size_text(state.bytes)}{lost}"
     )
     if state.shards < run.shards:
         yield click.style("  not finished: the same generate command goes on", fg="yellow")

@@ -38,7 +38,7 @@ __all__ = [
 
 CODECS = {
     "pillow": (),
-    "turbo": ("simplejpeg", "cykooz_resizer", "isal"),
+    "turbo": ("simplejpeg", "cykooz_resizer", "deflate"),
 }
 """Every codec and the modules beyond the core that it needs."""
 

@@ -1,4 +1,4 @@
-"""The faster codec of the extra `fast`: simplejpeg for JPEG, ISA-L for PNG, cykooz.resizer for sizes.
+"""The faster codec of the extra `fast`: simplejpeg for JPEG, libdeflate for PNG, cykooz.resizer for sizes.
 
 The rest is Pillow's.
 """
@@ -12,9 +12,9 @@ from functools import lru_cache
 from typing import ClassVar
 
 import cykooz_resizer as resizer
+import deflate
 import numpy as np
 import simplejpeg
-from isal import isal_zlib
 from PIL.Image import Image
 
 from cutmix_gen.codecs.base import Decoded, Encoding, Reduce, Region
@@ -100,7 +100,9 @@ class TurboCodec(PillowCodec):
 
 
 def encode_png(pixels: Pixels) -> bytes:
-    """Encode an image as PNG, compressed by ISA-L: on photos ten times as fast as zlib, at the same size.
+    """Encode an image as PNG, compressed by libdeflate: on photos twice as fast as zlib, at a smaller size.
+
+    It gives the same bytes for the same pixels in every process and on every processor.
 
     Parameters
     ----------
@@ -118,13 +120,13 @@ def encode_png(pixels: Pixels) -> bytes:
     filtered[:, 0] = _PNG_UP
     filtered[:, 1:] = rows
     filtered[1:, 1:] -= rows[:-1]
-    data = isal_zlib.compress(filtered, _PNG_LEVEL)
+    data = deflate.zlib_compress(filtered, _PNG_LEVEL)
     return _png_head(width, height, depth, _PNG_COLOUR[pixels.ndim]) + _chunk(b"IDAT", data) + _PNG_END
 
 
 def _chunk(kind: bytes, data: bytes) -> bytes:
     return b"".join(
-        (len(data).to_bytes(4, "big"), kind, data, isal_zlib.crc32(data, isal_zlib.crc32(kind)).to_bytes(4, "big"))
+        (len(data).to_bytes(4, "big"), kind, data, deflate.crc32(data, deflate.crc32(kind)).to_bytes(4, "big"))
     )
 
 

@@ -7,7 +7,7 @@ from contextlib import closing
 from importlib import import_module
 from typing import Protocol, TypeVar
 
-__all__ = ["CLUSTERS", "ENGINES", "TaskProgress", "run_counted", "run_tasks", "usable_cores"]
+__all__ = ["CLUSTERS", "ENGINES", "TaskProgress", "check_installed", "run_counted", "run_tasks", "usable_cores"]
 
 Result = TypeVar("Result")
 
@@ -20,8 +20,8 @@ ENGINES = {
     "spark": "spark",
 }
 """Every engine: the module of this package that runs it, imported when it is used."""
-CLUSTERS = ("dask", "ray", "spark")
-"""Those that have an address."""
+CLUSTERS = {"dask": "distributed", "ray": "ray", "spark": "pyspark"}
+"""Those that have an address, and the package that each of them needs."""
 
 
 def usable_cores() -> int:
@@ -30,6 +30,12 @@ def usable_cores() -> int:
     from joblib import cpu_count  # noqa: PLC0415
 
     return int(cpu_count())
+
+
+def check_installed(backend: str) -> None:
+    """Raise `WorkerError` if an engine is not installed: better before anything is written than after."""
+    if backend in CLUSTERS:
+        import_module(f"{__name__}.cluster").engine_module(CLUSTERS[backend], backend)
 
 
 def run_tasks(

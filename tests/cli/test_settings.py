@@ -136,3 +136,10 @@ def test_src_and_out_are_needed_to_make_a_set():
     result = call("--size", "32")
     assert result.exit_code == 2
     assert "SRC and OUT are missing" in result.output
+
+
+def test_out_is_needed_to_make_a_set_of_a_folder(tmp_path):
+    result = call(tmp_path)
+    assert result.exit_code == 2
+    assert "OUT is missing" in result.output
+    assert "SRC and" not in result.output
