@@ -25,8 +25,9 @@ def command(output: Place, license_name: str, sidecars: bool) -> None:
     missing = run_finalize(output, license_name=license_name, sidecars=sidecars)
     if missing:
         first = ", ".join(f"{shard:06d}" for shard in missing[:10])
+        what = f"{count_text(len(missing), 'shard')} {'is' if len(missing) == 1 else 'are'} missing"
         raise CutMixGenError(
-            f"{count_text(len(missing), 'shard')} {'is' if len(missing) == 1 else 'are'} missing: {first}{', ...' if len(missing) > 10 else ''}. "
+            f"{what}: {first}{', ...' if len(missing) > 10 else ''}. "
             "Run the slices that make them again, then finalize."
         )
     say([f"All shards are there; wrote {output / 'README.md'}."])

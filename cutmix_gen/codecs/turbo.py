@@ -124,7 +124,7 @@ def encode_png(pixels: Pixels) -> bytes:
     return _png_head(width, height, depth, _PNG_COLOUR[pixels.ndim]) + _chunk(b"IDAT", data) + _PNG_END
 
 
-def _chunk(kind: bytes, data: bytes) -> bytes:
+def _chunk(kind: bytes, data: bytes | bytearray) -> bytes:
     return b"".join(
         (len(data).to_bytes(4, "big"), kind, data, deflate.crc32(data, deflate.crc32(kind)).to_bytes(4, "big"))
     )
