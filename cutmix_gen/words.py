@@ -45,10 +45,12 @@ def value_text(value: object) -> str:
     return str(value).lower() if isinstance(value, bool) else f"{value:g}" if isinstance(value, float) else str(value)
 
 
-def report_lines(report: Report, output: Place) -> Iterator[str]:
-    """Return what a call of `generate` did."""
+def report_lines(report: Report, output: Place, *, append: bool = False) -> Iterator[str]:
+    """Return what a call of `generate` did, with `--append` or without."""
     if not report.new_shards and report.complete:
         yield f"All is done: {output} has the {count_text(report.samples, 'sample')} of this run already."
+        if append:
+            yield "To append other samples, give another --seed or other options."
     else:
         rate = report.new_samples / report.seconds if report.seconds else 0.0
         yield (

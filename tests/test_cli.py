@@ -66,6 +66,7 @@ def test_the_summary_says_what_was_made(folder, tmp_path):
     again = call("generate", folder, tmp_path / "out", "--backend", "serial")
     assert again.exit_code == 0
     assert "All is done" in again.output
+    assert "another --seed" not in again.output
 
 
 def test_json_is_one_object_on_standard_output_and_nothing_else(folder, tmp_path):
@@ -236,3 +237,12 @@ def test_too_many_failures_are_one_message(tmp_path):
     assert done.returncode == 1
     assert done.stderr.startswith("Error: ")
     assert "Warning" not in done.stderr
+
+
+def test_appending_what_is_there_says_what_else_to_append(folder, tmp_path):
+    options = ("generate", folder, tmp_path / "out", "--backend", "serial")
+    assert call(*options).exit_code == 0
+    result = call(*options, "--append")
+    assert result.exit_code == 0
+    assert "give another --seed" in result.output
+    assert "Made" in call(*options, "--append", "--seed", "1").output

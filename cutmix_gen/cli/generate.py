@@ -79,7 +79,7 @@ def _make(config: GenerateConfig, talk: _Talk) -> None:
     if talk.as_json:
         print_json(asdict(report) | {"output": str(config.output)})
     elif not talk.quiet:
-        say(report_lines(report, config.output))
+        say(report_lines(report, config.output, append=config.append))
     sys.exit(report.exit_code)
 
 
