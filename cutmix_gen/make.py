@@ -204,8 +204,9 @@ def _check_failures(tally: Tally, allowed: int) -> None:
     if tally.unreadable > allowed:
         skipped = [skip for skip in tally.skipped if skip.unreadable]
         first = "".join(f"\n  {printable(skip.path)}: {printable(skip.reason)}" for skip in skipped[:5])
+        which = "They are" if len(skipped) <= 5 else "The first ones are"
         raise TooManyFailuresError(
             f"{len(skipped)} of the source images could not be read, more than --max-failures allows ({allowed}). "
-            f"The first ones:{first}\nAccept them with a higher --max-failures, or mend or remove them and give "
+            f"{which}:{first}\nAccept them with --max-failures {len(skipped)} or more, or mend or remove them and give "
             "--overwrite to start again; until then what is committed stays."
         )

@@ -129,7 +129,8 @@ def verification_lines(result: Verification, output: Place, dropped: list[str] |
     for problem in result.problems:
         where = f"{problem.shard}: {problem.key}" if problem.key else problem.shard
         yield printable(f"{where}: {problem.problem}")
-    what = f"{count_text(result.shards, 'shard')}, {count_text(result.samples, 'sample')}"
+    again = f", {result.replayed:,} of them made again" if result.replayed else ""
+    what = f"{count_text(result.shards, 'shard')}, {count_text(result.samples, 'sample')}{again}"
     if result.ok:
         yield f"All good: {what}."
         return

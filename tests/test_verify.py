@@ -473,3 +473,12 @@ def test_a_place_for_the_sources_without_a_replay_is_wrong_usage(damaged):
     said = CliRunner().invoke(main, ["verify", str(damaged), "--source", str(damaged)])
     assert said.exit_code == 2
     assert "Give both, or neither" in said.output
+
+
+def test_the_summary_says_how_many_samples_were_made_again(tmp_path):
+    folder = make_folder(tmp_path / "images", per_class=4)
+    generate(GenerateConfig(source=folder, output=tmp_path / "out", backend="serial"))
+    result = CliRunner().invoke(main, ["verify", str(tmp_path / "out"), "--replay", "3", "-j", "1"])
+    assert "All good: 2 shards, 24 samples, 3 of them made again." in result.output
+    facts = json.loads(CliRunner().invoke(main, ["verify", str(tmp_path / "out"), "--json", "-j", "1"]).stdout)
+    assert facts == {"ok": True, "shards": 2, "samples": 24, "replayed": 0, "problems": []}

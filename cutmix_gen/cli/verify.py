@@ -60,7 +60,7 @@ def command(
     from cutmix_gen.verify import verify as run_verify  # noqa: PLC0415
 
     replays = Replays(count, seed, source) if count else None
-    with Progress("shards", quiet=quiet) as progress:
+    with Progress("checks" if count else "shards", quiet=quiet) as progress:
         result = run_verify(output, deep=deep, jobs=jobs, replays=replays, progress=progress)
     dropped = run_repair(output, result.problems) if repair else None
     if as_json:
@@ -72,4 +72,5 @@ def command(
 
 def _facts(result: Verification) -> dict[str, Any]:
     problems = [{"shard": each.shard, "key": each.key, "problem": each.problem} for each in result.problems]
-    return {"ok": result.ok, "shards": result.shards, "samples": result.samples, "problems": problems}
+    counts = {"shards": result.shards, "samples": result.samples, "replayed": result.replayed}
+    return {"ok": result.ok} | counts | {"problems": problems}

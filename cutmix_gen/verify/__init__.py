@@ -28,6 +28,8 @@ class Verification:
     """Shards that were checked."""
     samples: int
     problems: list[Problem]
+    replayed: int = 0
+    """Samples that were made again and compared."""
 
     @property
     def ok(self) -> bool:
@@ -86,6 +88,7 @@ def verify(
         if progress:
             progress.advance(1)
     problems += stranger_problems(manifest, runs)
+    sound: list[int] = []
     if replays:
         bad = {problem.shard for problem in problems}
         sound = [sample.number for sample in drawn if sample.file not in bad and sample.run not in runs.unindexed]
@@ -94,7 +97,8 @@ def verify(
             problems += [problem] if problem else []
     if not any(problem.kind in _INCOMPLETE for problem in problems):
         problems += beside_problems(manifest)
-    return Verification(len(made), samples, sorted(problems, key=lambda problem: (problem.shard, problem.key)))
+    problems.sort(key=lambda problem: (problem.shard, problem.key))
+    return Verification(len(made), samples, problems, len(sound))
 
 
 _INCOMPLETE = ("description", "shard", "stranger", "unfinished")
