@@ -272,3 +272,11 @@ def test_a_picture_that_could_not_be_written_is_refused_before_any_work(made, tm
         result = run("replay", made, MIXED, "-o", tmp_path / name)
         assert result.exit_code == 2
         assert "FILE must end in" in result.output or "There is no folder" in result.output
+
+
+@pytest.mark.parametrize("command", [("replay", MIXED), ("verify", "--replay", "3")])
+def test_sources_that_were_moved_to_nowhere_are_refused(made, tmp_path, command):
+    name, *others = command
+    result = run(name, made, *others, "--source", tmp_path / "nowhere")
+    assert result.exit_code == 2
+    assert f"There is no folder {tmp_path / 'nowhere'}" in result.output

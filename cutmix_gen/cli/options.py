@@ -13,7 +13,7 @@ from click.shell_completion import CompletionItem
 from cutmix_gen.config import GenerateConfig
 from cutmix_gen.errors import did_you_mean
 from cutmix_gen.masks import STRATEGIES
-from cutmix_gen.storage import parse_place
+from cutmix_gen.storage import Place, parse_place
 from cutmix_gen.text import printable_lines
 from cutmix_gen.words import option_fields, summary, value_text
 
@@ -126,7 +126,13 @@ def _lines_of(ctx: click.Context, param: click.Parameter, file: TextIO | None) -
 def moved_source(command: Command) -> Command:
     """Add --source, for whoever goes back to the sources of a set."""
     text = "Where the sources are now, if that is not where they were."
-    return click.option("--source", metavar="SRC", type=PLACE, help=text)(command)
+    return click.option("--source", metavar="SRC", type=PLACE, callback=_there, help=text)(command)
+
+
+def _there(_ctx: click.Context, _param: click.Parameter, source: Place | None) -> Place | None:
+    if source is not None and not source.is_dir():
+        raise click.BadParameter(f"There is no folder {source}.")
+    return source
 
 
 def json_option(command: Command) -> Command:

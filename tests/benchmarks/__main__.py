@@ -50,7 +50,7 @@ def main(only: tuple[str, ...], count: int, quick: bool, data: Path, facts: Path
         if name in chosen:
             click.echo(f"{name}: load {load()}", err=True)
             new = measure(data, count, quick)
-            click.echo("\n".join(map(fact_line, new)))
+            click.echo("\n".join(fact_line(fact, quick=quick) for fact in new))
             found += new
     if facts:
         _save(facts, readings, found)
@@ -65,7 +65,7 @@ def _contest(work: Work, data: Path, count: int, quick: bool) -> list[Reading]:
         )
         readings.append(reading)
         before = load()
-    click.echo(work_table(work, readings) + "\n")
+    click.echo(work_table(work, readings, quick=quick) + "\n")
     return readings
 
 

@@ -13,13 +13,16 @@ from tests.benchmarks.upkeep import Fact
 from tests.benchmarks.works import BEST_PEER, FLOOR, PEERS, Work
 
 _LIBRARIES = (
-    *("cutmix-gen", "numpy", "pillow", "pyarrow", "simplejpeg", "cykooz.resizer", "joblib"),
+    *("cutmix-gen", "numpy", "pillow", "pyarrow", "simplejpeg", "cykooz.resizer", "deflate", "joblib"),
     *("torch", "torchvision", "webdataset", "opencv-python-headless"),
 )
 
 
-def work_table(work: Work, readings: list[Reading]) -> str:
-    """Return the Markdown table of one work: a line a contestant, its median rate and its ratios to the others."""
+def work_table(work: Work, readings: list[Reading], *, quick: bool = False) -> str:
+    """Return the Markdown table of one work: a line a contestant, its median rate and its ratios to the others.
+
+    Below it stands which goals are reached, but for a quick look.
+    """
     found = rates(readings)
     against = [name for name in (*PEERS, FLOOR) if name in found]
     kind = "originals + " if work.originals else ""
@@ -37,7 +40,7 @@ def work_table(work: Work, readings: list[Reading]) -> str:
         shares = " | ".join(f"{rate / found[other]:.2f}" for other in against)
         memory = f"{peak:.0f}" if peak else ""
         lines.append(f"| {name} | **{rate:,.0f}** | {each} | {shares} | {processor:,.0f} | {memory} |")
-    return "\n".join([*lines, "", *_goal_lines(work, found)])
+    return "\n".join([*lines, "", *([] if quick else _goal_lines(work, found))])
 
 
 def _goal_lines(work: Work, found: dict[str, float]) -> list[str]:
@@ -48,17 +51,17 @@ def _goal_lines(work: Work, found: dict[str, float]) -> list[str]:
             lines.append(f"- {goal.ours} / {goal.theirs}: not measured, goal >= {goal.at_least:g}")
         else:
             lines.append(
-                f"- {goal.ours} / {goal.theirs if goal.theirs != BEST_PEER else 'best peer'}: {value:.2f}, "
+                f"- {goal.ours} / {goal.theirs if goal.theirs != BEST_PEER else 'best plain peer'}: {value:.2f}, "
                 f"goal >= {goal.at_least:g}: {'reached' if value >= goal.at_least else 'NOT reached'}"
             )
     return lines
 
 
-def fact_line(fact: Fact) -> str:
-    """Return a row of the second table as a line."""
+def fact_line(fact: Fact, *, quick: bool = False) -> str:
+    """Return a row of the second table as a line; of a quick look, without what it says of the goal."""
     note = f" ({fact.note})" if fact.note else ""
     line = f"- {fact.name}: {fact.value:.2f} {fact.unit}{note}"
-    if fact.at_most is None:
+    if quick or fact.at_most is None:
         return line
     verdict = "reached" if fact.value <= fact.at_most else "NOT reached"
     return f"{line}, goal <= {fact.at_most:g} {fact.unit}: {verdict}"
