@@ -163,7 +163,7 @@ def check_places(config: GenerateConfig) -> None:
             f"OUT ({config.output}) lies inside SRC ({config.source}): its files would be taken for sources. "
             "Give a folder outside."
         )
-    if source.name == "data" and Manifest(source.parent).exists():
+    if is_local(source) and source.name == "data" and Manifest(source.parent).exists():
         raise UsageError(
             f"SRC ({config.source}) holds the shards of a set, mixed samples among them. Give the set itself, "
             f"{config.source.parent}: its originals are taken."
