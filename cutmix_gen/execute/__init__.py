@@ -35,7 +35,7 @@ def usable_cores() -> int:
 def check_installed(backend: str) -> None:
     """Raise `WorkerError` if an engine is not installed: better before anything is written than after."""
     if backend in CLUSTERS:
-        import_module(f"{__name__}.cluster").engine_module(CLUSTERS[backend], backend)
+        import_module(f"{__name__}.cluster").engine_module(backend)
 
 
 def run_tasks(

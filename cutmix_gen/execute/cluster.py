@@ -16,6 +16,7 @@ from importlib import import_module
 from typing import Any, Generic, TypeVar
 
 from cutmix_gen.errors import CutMixGenError, WorkerError
+from cutmix_gen.execute import CLUSTERS
 from cutmix_gen.libraries import library_versions
 from cutmix_gen.version import __version__
 
@@ -76,8 +77,8 @@ def run_on(
         cluster.close()
 
 
-def engine_module(name: str, extra: str) -> Any:
-    """Import what an engine needs.
+def engine_module(backend: str) -> Any:
+    """Import the package that an engine needs.
 
     Raises
     ------
@@ -85,11 +86,11 @@ def engine_module(name: str, extra: str) -> Any:
         If it is not installed.
     """
     try:
-        return import_module(name)
+        return import_module(CLUSTERS[backend])
     except ImportError as error:
         raise WorkerError(
-            f"--backend {extra} needs a package that is not installed ({error}). "
-            f'Give: pip install "cutmix-gen[{extra}]"'
+            f"--backend {backend} needs a package that is not installed ({error}). "
+            f'Give: pip install "cutmix-gen[{backend}]"'
         ) from error
 
 

@@ -22,7 +22,7 @@ def run(
 
 class _Dask(Cluster):
     def __init__(self, jobs: int | None, address: str) -> None:
-        distributed = engine_module("distributed", "dask")
+        distributed = engine_module("dask")
         logging.getLogger("distributed").setLevel(logging.ERROR)  # it tells of every connection that closes
         check_reachable(address, "a Dask scheduler")
         self._own: Any = None

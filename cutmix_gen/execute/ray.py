@@ -22,7 +22,7 @@ def run(
 
 class _Ray(Cluster):
     def __init__(self, jobs: int | None, address: str) -> None:
-        self._ray = engine_module("ray", "ray")
+        self._ray = engine_module("ray")
         check_reachable(address, "the head of a Ray cluster")
         self.where = f"the Ray cluster at {address}" if address else "the Ray workers of this machine"
         settings: dict[str, Any] = {"address": address or "local", "log_to_driver": False, "logging_level": "ERROR"}

@@ -33,7 +33,7 @@ class _Spark(Cluster):
     """
 
     def __init__(self, jobs: int | None, address: str) -> None:
-        pyspark = engine_module("pyspark", "spark")
+        pyspark = engine_module("spark")
         check_reachable(address, "a Spark master")
         self.where = f"the Spark cluster at {address}" if address else "the Spark workers of this machine"
         os.environ.setdefault("PYSPARK_PYTHON", sys.executable)
