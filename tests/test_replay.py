@@ -251,10 +251,8 @@ def test_captions_are_written_in_escapes_where_no_font_has_the_letters(made, tmp
     written = []
     monkeypatch.setattr("cutmix_gen.explain.write", lambda _sheet, _place, text, *_: written.append(text))
     assert run("replay", made, MIXED, "-o", tmp_path / "picture.png").exit_code == 0
-    assert [text for text in written if text.startswith(("base: ", "donor 1: ", "mask", "cutmix"))] == [
-        *(text for text in written if "/" in text),
-        "mask",
-        "cutmix",
+    assert [text.split()[0] for text in written if text.startswith(("base:", "donor", "mask", "cutmix"))] == [
+        *("base:", "donor", "mask", "cutmix"),
     ]
     monkeypatch.setattr("cutmix_gen.explain.can_write", lambda _text: False)
     assert _to_write("0.5 猫\n") == "0.5 \\u732b\\n"

@@ -345,6 +345,7 @@ def test_a_missing_source_is_told_from_a_wrong_sample_and_its_shard_is_kept(tmp_
     (source / "class-0/0000.jpg").unlink()
     result = verify(output, jobs=1, replays=Replays(1000))
     assert {problem.kind for problem in result.problems} == {"source"}
+    assert result.replayed == result.samples - len(result.problems)
     assert all("class-0/0000.jpg" in problem.problem for problem in result.problems)
     assert len(result.problems) == 3  # the original, as a base, as a donor
     assert repair(output, result.problems) == []
