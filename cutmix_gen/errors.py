@@ -50,6 +50,10 @@ class WorkerError(CutMixGenError):
     """Worker processes keep dying."""
 
 
+class MachineError(CutMixGenError):
+    """This machine lacks memory or open files for the work: it stops the run, and is never a fault of a file."""
+
+
 class StorageError(OSError):
     """A store cannot be reached, or refuses; however often it was tried.
 
