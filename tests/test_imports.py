@@ -13,7 +13,7 @@ import cutmix_gen
 ROOT = Path(cutmix_gen.__file__).parent
 
 FLOORS = {
-    0: "errors records storage version libraries seals text facts quantities columns listing walk",
+    0: "errors parsing records storage version libraries seals text facts quantities columns listing walk",
     1: "masks pairing labels geometry mixing ownership recipe saliency permutation quotas tally codecs shards execute",
     2: "config source index manifest framing draws images exports drawing",
     3: "ledger plan archives card croissant sidecars space",
