@@ -51,7 +51,7 @@ class WorkerError(CutMixGenError):
 
 
 class MachineError(CutMixGenError):
-    """This machine lacks memory or open files for the work: it stops the run, and is never a fault of a file."""
+    """Memory or open files are lacking on this machine: it stops the run, and is never a fault of a file."""
 
 
 class StorageError(OSError):

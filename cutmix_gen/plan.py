@@ -195,7 +195,7 @@ class Run:
 
     @cached_property
     def _index(self) -> SourceIndex:
-        path = cached(self.manifest.index_path(self.info.number), self.info.fingerprint)
+        path = cached(self.manifest.index_path(self.info.number), self.info.index_sha256)
         return SourceIndex(path, self.info.class_counts)
 
     @property

@@ -13,9 +13,8 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import NamedTuple, TypeVar
 
-from cutmix_gen.errors import StorageError
 from cutmix_gen.storage.local import AtomicFile, alone, held, one_at_a_time, remove_local_leftovers, writing
-from cutmix_gen.storage.names import path_bytes, path_text
+from cutmix_gen.storage.names import checked_digest, checked_name, is_digest, is_name, path_bytes, path_text
 from cutmix_gen.storage.places import Place, is_local, parse_place
 from cutmix_gen.storage.sources import check_below, open_source, read_file, source_path
 
@@ -26,8 +25,12 @@ __all__ = [
     "alone",
     "atomic_file",
     "cached",
+    "checked_digest",
+    "checked_name",
     "held",
+    "is_digest",
     "is_local",
+    "is_name",
     "local_copy",
     "one_at_a_time",
     "open_source",
@@ -101,9 +104,9 @@ def atomic_file(where: Place) -> AtomicFile:
     """Begin a file that appears at a place whole or never; see `AtomicFile`."""
     if isinstance(where, Path):
         return AtomicFile(where)
-    from cutmix_gen.storage.sending import SentFile  # noqa: PLC0415  local runs need none of it
+    from cutmix_gen.storage.sending import SentFile  # noqa: PLC0415  as above
 
-    return SentFile(where, _scratch())
+    return SentFile(where)
 
 
 def put_bytes(where: Place, data: bytes) -> None:
@@ -144,34 +147,35 @@ def local_copy(where: Place) -> Iterator[Path]:
     if isinstance(where, Path):
         yield where
         return
-    copy = AtomicFile(_scratch() / where.name)
-    try:
-        where.fetch(copy.temporary)
+    from cutmix_gen.storage.scratch import fetched  # noqa: PLC0415  as above
+
+    with fetched(where) as copy:
         yield copy.temporary
-    finally:
-        copy.discard()
 
 
-def cached(where: Place, key: str) -> Path:
-    """Return a local file of a place's content that all processes of this machine share and that stays.
+def cached(where: Place, digest: str) -> Path:
+    """Return a local file of a place's content that all processes of this user share and that stays.
+
+    What is fetched from a store is looked at when it arrives, and once in each process that finds it there.
 
     Parameters
     ----------
     where : Place
-    key : str
-        What tells this content from any other.
+    digest : str
+        SHA-256 of the content, as it is on record.
+
+    Raises
+    ------
+    FileNotFoundError
+        If a store has no such object.
+    SetError
+        If that is no SHA-256, or the object has another one.
     """
     if isinstance(where, Path):
         return where
-    path = _scratch() / f"{key}-{where.name}"
-    if not path.exists():
-        copy = AtomicFile(path)
-        try:
-            where.fetch(copy.temporary)
-            copy.commit()
-        finally:
-            copy.discard()
-    return path
+    from cutmix_gen.storage.scratch import kept  # noqa: PLC0415  as above
+
+    return kept(where, digest)
 
 
 def stamps(folder: Place) -> dict[str, Stamp]:
@@ -194,15 +198,9 @@ def stamps(folder: Place) -> dict[str, Stamp]:
 
 def remove_leftovers(folder: Place) -> None:
     """Remove the temporary files that no living process is writing: in a folder, or those on their way to a store."""
-    remove_local_leftovers(folder if isinstance(folder, Path) else _scratch())
+    if isinstance(folder, Path):
+        remove_local_leftovers(folder)
+        return
+    from cutmix_gen.storage.scratch import scratch  # noqa: PLC0415  as above
 
-
-def _scratch() -> Path:
-    """Return the folder of this user in which files are made that are sent to stores; `TMPDIR` moves it."""
-    import tempfile  # noqa: PLC0415  see atomic_file
-
-    folder = Path(tempfile.gettempdir()) / f"cutmix-gen-{os.getuid()}"
-    folder.mkdir(mode=0o700, exist_ok=True)
-    if folder.stat().st_uid != os.getuid():
-        raise StorageError(f"{folder} belongs to another user. Give another temporary folder: TMPDIR=...")
-    return folder
+    remove_local_leftovers(scratch())

@@ -1,6 +1,14 @@
-"""Paths as text that any file format can carry."""
+"""Names: paths as text that any file format can carry, and values that may become the name of a file."""
 
 from __future__ import annotations
+
+import re
+
+from cutmix_gen.errors import SetError
+
+_DIGEST = re.compile("[0-9a-f]{64}")
+_LONGEST = 255
+"""Bytes of a file's name at most, on nearly every file system."""
 
 
 def path_text(path: bytes) -> str:
@@ -28,3 +36,51 @@ def path_bytes(text: str) -> bytes:
 def _unescape(text: str) -> bytes:
     first, *rest = text.split("\\x")
     return first.encode() + b"".join(bytes([int(part[:2], 16)]) + part[2:].encode() for part in rest)
+
+
+def is_name(value: object) -> bool:
+    """Tell whether a value may be the name of a file: one part of a path that is not hidden and can be shown.
+
+    >>> is_name("train-000001.parquet"), is_name("../x"), is_name(".bashrc"), is_name("")
+    (True, False, False, False)
+    """
+    if not isinstance(value, str) or not value.isprintable() or "/" in value or value.startswith("."):
+        return False
+    return 0 < len(value.encode()) <= _LONGEST
+
+
+def checked_name(value: object) -> str:
+    """Return a value that was read and is to be the name of a file: no such name is made in another way.
+
+    Raises
+    ------
+    SetError
+        If it is no name, but may lead elsewhere.
+    """
+    if not is_name(value):
+        raise SetError(
+            f"The name of a file must be one part of a path, not hidden and up to {_LONGEST} bytes long, but it is "
+            f"{repr(value)[:100]}: what it was read from is damaged, or was made to do harm."
+        )
+    return str(value)
+
+
+def is_digest(value: object) -> bool:
+    """Tell whether a value is a SHA-256 as this program writes it: 64 hexadecimal digits."""
+    return isinstance(value, str) and _DIGEST.fullmatch(value) is not None
+
+
+def checked_digest(value: object) -> str:
+    """Return a SHA-256 that was read: a name like any other, and what the content of a file is compared with.
+
+    Raises
+    ------
+    SetError
+        If it is something else.
+    """
+    if not is_digest(value):
+        raise SetError(
+            f"A SHA-256 must be 64 hexadecimal digits, but it is {repr(value)[:100]}: what it was read from is "
+            "damaged, or was made to do harm."
+        )
+    return str(value)

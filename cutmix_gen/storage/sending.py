@@ -2,24 +2,21 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 from cutmix_gen.storage.local import AtomicFile
 from cutmix_gen.storage.objects import ObjectPath
+from cutmix_gen.storage.scratch import scratch
 
 
 class SentFile(AtomicFile):
-    """A file that is made in a temporary folder, and sent to its place whole or never.
+    """A file that is made in the temporary folder, and sent to its place whole or never.
 
     Parameters
     ----------
     target : ObjectPath
-    scratch : Path
-        The temporary folder.
     """
 
-    def __init__(self, target: ObjectPath, scratch: Path) -> None:
-        super().__init__(scratch / target.name)
+    def __init__(self, target: ObjectPath) -> None:
+        super().__init__(scratch() / "sent")
         self._target = target
 
     def commit(self) -> None:

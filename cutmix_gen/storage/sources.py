@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import os
 import stat
+from io import FileIO
 from pathlib import Path
-from typing import BinaryIO
 
 _FLAGS = os.O_RDONLY | os.O_CLOEXEC | os.O_NOCTTY | os.O_NONBLOCK
 """Without O_NONBLOCK, opening a pipe waits for somebody to write to it; of a regular file it changes nothing."""
@@ -22,7 +22,7 @@ def check_below(path: bytes) -> None:
         raise OSError("the path leads out of SRC")
 
 
-def open_source(where: bytes) -> BinaryIO:
+def open_source(where: bytes) -> FileIO:
     """Open a regular file for reading; never wait, and never read from a device.
 
     Raises
