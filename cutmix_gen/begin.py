@@ -363,7 +363,7 @@ def _add_run(new: _Resolved, number: int, first_shard: int) -> Run:
             raise SetError(_other_run(new.config))
     if manifest.has_card():
         write_card(manifest)  # the card of what was there counts less than a reader will find from now on
-    return Run(manifest.root, number)
+    return Run(manifest.root, number, new.config.source.absolute())
 
 
 def _run_info(new: _Resolved, number: int, first_shard: int, index_sha256: str) -> RunInfo:

@@ -4,21 +4,23 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cache
+from shlex import quote
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from cutmix_gen.codecs import Codec, make_codec
-from cutmix_gen.errors import ImageError, RecipeError, SetError, StorageError
+from cutmix_gen.errors import ImageError, RecipeError, SetError, StorageError, UsageError
 from cutmix_gen.geometry import whole
 from cutmix_gen.images import Images, LoadedImage
 from cutmix_gen.libraries import changed_versions
+from cutmix_gen.manifest import Manifest, RunInfo
 from cutmix_gen.masks import Mask
 from cutmix_gen.plan import Run
 from cutmix_gen.reader import Dataset, open_dataset
 from cutmix_gen.recipe import Recipe, parse_recipe
 from cutmix_gen.records import Pixels, Row
-from cutmix_gen.storage import Place, parse_place
+from cutmix_gen.storage import Place, parse_place, place_beside
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -71,6 +73,8 @@ def replay(output: str | Place, key: str, source: str | Place | None = None) -> 
         If there is no set, or no such sample in it.
     ImageError
         If a source is gone, or has another size than it had: then nothing can be said of the sample.
+    UsageError
+        If the set names another store for its sources than its own: then say where they are.
     """
     replayer = Replayer(parse_place(output), None if source is None else parse_place(source))
     return replayer.replay(replayer.dataset.find(key))
@@ -161,8 +165,9 @@ class Replayer:
         return draw_explanation(remade.recipe, remade.sources, result, self.dataset.classes)
 
     def _open_run(self, number: int) -> tuple[Run, Images]:
+        output = self.dataset.root
         try:
-            run = Run(self.dataset.root, number, self._source)
+            run = Run(output, number, source_of(Manifest(output).read_run(number), output, self._source))
         except SetError as error:
             raise RecipeError(f"its recipe names run {number}, but: {error}") from error
         return run, Images(run.config, fitted=False)
@@ -196,6 +201,25 @@ class Replayer:
         except Exception:  # decoders raise nearly anything
             return float("inf")
         return mean_distance(one, two)
+
+
+def source_of(run: RunInfo, output: Place, given: Place | None) -> Place:
+    """Return where the sources of a run are read: where the user says, else where the run says, within its store.
+
+    Raises
+    ------
+    UsageError
+        If the run names another store than the one where the set lies, and the user none.
+    """
+    place = given or place_beside(run.source, output)
+    if place is None:
+        source = parse_place(run.source)
+        raise UsageError(
+            f"Run {run.number} of {output} says that its sources are in {source}, another store than the set's own. A "
+            "set may come from anybody: nothing connects there with your credentials until you say so: "
+            f"--source {quote(str(source))}"
+        )
+    return place
 
 
 def mean_distance(one: Pixels, two: Pixels) -> float:

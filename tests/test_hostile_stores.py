@@ -14,11 +14,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cutmix_gen import GenerateConfig, generate, open_dataset
-from cutmix_gen.errors import CutMixGenError, SetError, StorageError
+from cutmix_gen.errors import CutMixGenError, SetError, StorageError, UsageError
 from cutmix_gen.replay import replay
 from cutmix_gen.storage import cached, checked_digest, checked_name, local_copy, parse_place, put_bytes, sha256
 from cutmix_gen.storage import scratch as kept_files
 from cutmix_gen.storage.scratch import scratch
+from cutmix_gen.verify import Replays, verify
 from tests.buckets import Buckets
 from tests.sets import make_folder, reseal, tree
 
@@ -181,3 +182,50 @@ def test_a_checked_digest_has_64_hexadecimal_digits(value):
         return
     assert len(digest) == 64
     assert set(digest) <= set("0123456789abcdef")
+
+
+ELSEWHERE = [
+    "s3://other/images",
+    "s3://bad/images?endpoint_override=evil.example:9000&scheme=http",
+    "gs://bad/images",
+    "fsspec+file:///etc",
+    "s3://me:secret@other/images",
+]
+"""Places that a set in the bucket `bad`, or on this machine, may name, and that nobody has asked for."""
+
+
+@pytest.mark.parametrize("source", ELSEWHERE)
+@pytest.mark.parametrize("output", ["local", "s3://bad/set"])
+def test_no_store_is_opened_that_the_set_alone_names(made, buckets, tmp_path, source, output):
+    put(made, tmp_path / "local", run={"source": source})
+    put(made, buckets / "bad/set", run={"source": source})
+    place = parse_place(tmp_path / "local" if output == "local" else output)
+    for work in (lambda: replay(place, KEY), lambda: verify(place, replays=Replays(3), jobs=1)):
+        with pytest.raises(UsageError, match=r"--source '?(?!.*secret)"):
+            work()
+    assert {uri.partition("?")[0].rstrip("/") for uri in buckets.opened} <= {"s3://bad"}
+    assert not any("evil" in uri for uri in buckets.opened)
+
+
+def test_sources_in_the_bucket_of_the_set_are_found_as_the_set_is(made, buckets, folder):
+    put(made, buckets / "mine/set", run={"source": "s3://mine/images?endpoint_override=here:9000"})
+    shutil.copytree(folder, buckets / "mine/images")
+    assert replay("s3://me:word@mine/set?endpoint_override=here:9000", KEY).same
+    assert all(uri.startswith("s3://me:word@mine") for uri in buckets.opened)
+
+
+def test_sources_that_the_user_names_are_found_in_any_store(made, buckets, folder):
+    put(made, buckets / "mine/set", run={"source": "s3://gone/images"})
+    shutil.copytree(folder, buckets / "theirs/images")
+    assert replay("s3://mine/set", KEY, "s3://theirs/images").same
+    again = verify(parse_place("s3://mine/set"), replays=Replays(2, source=parse_place("s3://theirs/images")), jobs=1)
+    assert again.ok
+    assert again.replayed == 2
+
+
+def test_a_run_is_made_with_the_credentials_that_its_source_is_given_with(buckets, folder):
+    shutil.copytree(folder, buckets / "images/train")
+    output = parse_place("s3://other:hunter3@sets/out")
+    generate(GenerateConfig(source="s3://me:hunter2@images/train", output=output, backend="serial", shard_size=8))
+    assert {uri for uri in buckets.opened if "images" in uri} == {"s3://me:hunter2@images"}
+    assert not any(b"hunter" in path.read_bytes() for path in (buckets / "sets").rglob("*") if path.is_file())

@@ -187,6 +187,12 @@ class ObjectPath:
         """Return the path below another place."""
         return PurePosixPath(self._path).relative_to(other._path)
 
+    def in_same_store(self, other: ObjectPath) -> ObjectPath | None:
+        """Return another place, opened like this one; None where it is in another store or bucket, or says so."""
+        mine, theirs = self._root, other._root
+        is_same = (mine.text, mine.query) == (theirs.text, theirs.query)
+        return ObjectPath(mine.uri(other._path)) if is_same else None
+
     def absolute(self) -> ObjectPath:
         """Return this place: there is no other way to name it."""
         return self

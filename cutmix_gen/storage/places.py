@@ -51,3 +51,21 @@ def parse_place(text: str | Place) -> Place:
 def is_local(where: Place) -> bool:
     """Tell whether a place is on a file system of this machine."""
     return isinstance(where, Path)
+
+
+def place_beside(text: str, output: Place) -> Place | None:
+    """Return the place that a file of a set names, to be read; None where that is another store than the set's own.
+
+    A set may come from anybody, and opening a store means to show it one's credentials: only what the user names is
+    opened, and of the store where the set lies whatever the set says, in the way in which the set was opened.
+
+    Parameters
+    ----------
+    text : str
+    output : Place
+        The folder of the set.
+    """
+    place = parse_place(text)
+    if isinstance(place, Path):
+        return place
+    return None if isinstance(output, Path) else output.in_same_store(place)

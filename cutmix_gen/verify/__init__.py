@@ -12,7 +12,7 @@ from cutmix_gen.execute import TaskProgress, run_tasks, usable_cores
 from cutmix_gen.manifest import Manifest
 from cutmix_gen.records import Problem
 from cutmix_gen.storage import Place
-from cutmix_gen.verify.again import Replays, drawn_samples, replay_sample
+from cutmix_gen.verify.again import Replays, check_sources, drawn_samples, replay_sample
 from cutmix_gen.verify.description import beside_problems, check_runs, made_shards, stranger_problems
 from cutmix_gen.verify.repair import repair
 from cutmix_gen.verify.shard import ShardCheck, check_shard
@@ -66,6 +66,8 @@ def verify(
     ------
     SetError
         If there is no set.
+    UsageError
+        If samples are to be made again from a store that the set alone names.
     """
     manifest = Manifest(output)
     try:
@@ -78,6 +80,8 @@ def verify(
     made, unfinished = made_shards(manifest, runs.sound)
     problems += unfinished
     drawn = drawn_samples(output, replays) if replays else []
+    if replays:
+        check_sources(output, replays, [run for run in runs.sound if any(each.run == run.number for each in drawn)])
     if progress:
         progress.start(len(made) + len(drawn))
     check = partial(check_shard, ShardCheck(output, deep, runs.unindexed, uuid4().hex))

@@ -9,9 +9,10 @@ from typing import NamedTuple
 import numpy as np
 
 from cutmix_gen.errors import ImageError, SetError
+from cutmix_gen.manifest import RunInfo
 from cutmix_gen.reader import open_dataset
 from cutmix_gen.records import Problem
-from cutmix_gen.replay import Replayer
+from cutmix_gen.replay import Replayer, source_of
 from cutmix_gen.storage import Place
 
 
@@ -43,6 +44,12 @@ def drawn_samples(output: Place, replays: Replays) -> list[DrawnSample]:
     rng = np.random.default_rng(np.random.SeedSequence(replays.seed))
     chosen = rng.choice(len(dataset), min(replays.count, len(dataset)), replace=False, shuffle=False)
     return [DrawnSample(number, *dataset.shard(number)) for number in sorted(chosen.tolist())]
+
+
+def check_sources(output: Place, replays: Replays, runs: list[RunInfo]) -> None:
+    """Raise `UsageError` where the sources of a run are in a store that the user has not named."""
+    for run in runs:
+        source_of(run, output, replays.source)
 
 
 def replay_sample(output: Place, source: Place | None, call: str, number: int) -> Problem | None:
