@@ -13,8 +13,10 @@ from cutmix_gen.card import write_card
 from cutmix_gen.codecs import make_codec
 from cutmix_gen.codecs.pillow import Header
 from cutmix_gen.config import GenerateConfig
+from cutmix_gen.deletion import delete_set
 from cutmix_gen.errors import SetError, UsageError
 from cutmix_gen.index import write_index
+from cutmix_gen.layout import DATA, HOME
 from cutmix_gen.ledger import Ledger
 from cutmix_gen.libraries import changed_versions, library_versions
 from cutmix_gen.listing import NAMELESS, Rows, sorted_by_class
@@ -49,6 +51,7 @@ def begin(config: GenerateConfig) -> Run:
     """
     check_places(config)
     manifest = Manifest(config.output)
+    manifest.check_folders()
     if not manifest.exists():
         _check_empty(config.output)
         return begin_in(config, _scanned(config))
@@ -60,7 +63,7 @@ def begin(config: GenerateConfig) -> Run:
         first = _resolved(config, scanned)  # what is wrong with the new set shows before the old goes
         _check_space(first, reclaimed=_bytes_of(manifest) if config.overwrite else 0)
         if config.overwrite:
-            manifest.delete()
+            delete_set(manifest)
         return _first_run(first)
 
 
@@ -163,7 +166,7 @@ def check_places(config: GenerateConfig) -> None:
             f"OUT ({config.output}) lies inside SRC ({config.source}): its files would be taken for sources. "
             "Give a folder outside."
         )
-    if is_local(source) and source.name == "data" and Manifest(source.parent).exists():
+    if is_local(source) and source.name == DATA and Manifest(source.parent).exists():
         raise UsageError(
             f"SRC ({config.source}) holds the shards of a set, mixed samples among them. Give the set itself, "
             f"{config.source.parent}: its originals are taken."
@@ -186,9 +189,9 @@ def _check_empty(output: Place) -> None:
 
 def is_remnant(path: Place) -> bool:
     """Tell whether a file or folder may be left of a set whose making or deletion was cut short."""
-    if path.name == "data":
+    if path.name == DATA:
         return path.is_dir() and not any(path.iterdir())
-    return path.name == ".cutmix_gen" or _LEFT_OPEN.match(path.name) is not None
+    return path.name == HOME or _LEFT_OPEN.match(path.name) is not None
 
 
 def begin_in(config: GenerateConfig, scanned: Scan) -> Run:

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from cutmix_gen.croissant import croissant_text
 from cutmix_gen.errors import SetError
+from cutmix_gen.layout import CARD, METADATA, shard_pattern
 from cutmix_gen.ledger import Ledger
 from cutmix_gen.manifest import Manifest, RunInfo, SetInfo
 from cutmix_gen.records import ShardRecord
@@ -35,9 +36,9 @@ def card_files(manifest: Manifest, records: list[ShardRecord] | None = None) -> 
     info, runs = manifest.read_set(), manifest.runs()
     records = told_of(Ledger(manifest).records()) if records is None else records
     license_name = manifest.read_license()
-    yield "README.md", card_text(info, runs, records, license_name).encode()
+    yield CARD, card_text(info, runs, records, license_name).encode()
     splits = list(_by_split(runs, records))
-    yield "croissant.json", croissant_text(info, records, splits, license_name).encode()
+    yield METADATA, croissant_text(info, records, splits, license_name).encode()
 
 
 def told_of(records: Iterable[ShardRecord]) -> list[ShardRecord]:
@@ -122,9 +123,9 @@ def _yaml(info: SetInfo, runs: list[RunInfo], records: list[ShardRecord]) -> lis
 
 def _paths(info: SetInfo, split: str, records: list[ShardRecord], *, everything: bool) -> list[str]:
     if everything:
-        return [f'    path: "data/{split}-*.{info.shard_extension}"']
+        return [f'    path: "{shard_pattern(split, "*", info.shard_extension)}"']
     patterns = number_patterns(sorted(record.shard for record in records))
-    return ["    path:", *(f'    - "data/{split}-{pattern}.{info.shard_extension}"' for pattern in patterns)]
+    return ["    path:", *(f'    - "{shard_pattern(split, pattern, info.shard_extension)}"' for pattern in patterns)]
 
 
 def _counts(splits: dict[str, list[ShardRecord]]) -> list[str]:

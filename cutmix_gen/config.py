@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import json
 import math
-import re
 from collections.abc import Collection
 from dataclasses import dataclass, field, fields, replace
 from typing import Any
@@ -14,6 +13,7 @@ from cutmix_gen.codecs import CODECS, IMAGE_FORMATS, INTERPOLATIONS, MAX_PIXELS,
 from cutmix_gen.errors import UsageError, did_you_mean
 from cutmix_gen.execute import CLUSTERS, ENGINES
 from cutmix_gen.geometry import FITS, Fit, RandomResizedCrop
+from cutmix_gen.layout import is_split
 from cutmix_gen.masks import STRATEGIES, LamLaw, WeightedStrategy, parse_strategies
 from cutmix_gen.pairing import PAIRINGS, GivenPairing, Pairing
 from cutmix_gen.quotas import Quota, parse_quotas
@@ -26,9 +26,6 @@ DENSE_LABELS_UP_TO = 1000
 
 MIXING = frozenset({"strategy", "mix_option", "alpha", "stratify", "lam_range", "pairing", "hflip"})
 """Fields that are about mixed samples alone."""
-
-_SPLIT = re.compile(r"\w+(\.\w+)*", re.ASCII)
-"""What readers of dataset cards take for a split's name."""
 
 _AUTO = "auto"
 _AUTO_FIELDS = ("mode", "image_format", "codec", "dense_labels")
@@ -243,7 +240,7 @@ class GenerateConfig:
                 raise UsageError(f"{_flag(item.name)} must be a whole number, but it is {value!r}.")
             if str(item.type) == "bool" and type(value) is not bool:
                 raise UsageError(f"{_flag(item.name)} must be true or false, but it is {value!r}.")
-        if not _SPLIT.fullmatch(self.split) or self.split == "all":
+        if not is_split(self.split) or self.split == "all":
             raise UsageError(
                 f"--split must be a name of letters, digits and '_', with single dots between them, and not 'all', "
                 f"but it is '{self.split}'. It becomes part of file names, e.g. train."

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
+from cutmix_gen.layout import shard_pattern
 from cutmix_gen.manifest import SetInfo
 from cutmix_gen.records import ShardRecord
 from cutmix_gen.version import __version__
@@ -113,7 +114,7 @@ def _parquet(info: SetInfo, _records: list[ShardRecord], splits: list[str]) -> D
         if name == "image":
             source["transform"] = {"jsonPath": "bytes"}
         fields.append(_field("samples", name, kind, text, source))
-    shards = _file_set("shards", "application/x-parquet", [f"data/{split}-*.parquet" for split in splits])
+    shards = _file_set("shards", "application/x-parquet", [shard_pattern(split, "*", "parquet") for split in splits])
     return [shards], [_record_set("samples", fields)]
 
 

@@ -23,6 +23,7 @@ import pyarrow.parquet as pq
 
 from cutmix_gen.errors import SetError
 from cutmix_gen.facts import fits
+from cutmix_gen.layout import DATA, LEDGER_DIGEST, RECORDS
 from cutmix_gen.manifest import Manifest, is_shard_file
 from cutmix_gen.records import LAM_BINS, ShardHead, ShardRecord, Skip
 from cutmix_gen.storage import Place, Stamp, atomic_file, local_copy, put_bytes, read_ahead, sha256, stamps
@@ -72,7 +73,9 @@ class Ledger:
     def __init__(self, manifest: Manifest) -> None:
         self._manifest = manifest
         self._found = {
-            int(name[:-5]): stamp for name, stamp in stamps(manifest.shards_home).items() if _is_record(name)
+            shard: stamp
+            for name, stamp in stamps(manifest.shards_home).items()
+            if (shard := RECORDS.number(name)) is not None
         }
 
     def records(self) -> Iterator[ShardRecord]:
@@ -112,12 +115,12 @@ class Ledger:
 
     def has_file(self, record: ShardRecord | ShardHead) -> bool:
         """Tell whether the file of a shard is there with the size on record; the folder is listed once for all."""
-        shard = self._shards.get(record.file.removeprefix("data/"))
+        shard = self._shards.get(record.file.removeprefix(f"{DATA}/"))
         return shard is not None and record.samples <= shard.size == record.bytes
 
     @cached_property
     def _shards(self) -> dict[str, Stamp]:
-        return stamps(self._manifest.root / "data")
+        return stamps(self._manifest.root / DATA)
 
     def compact(self) -> None:
         """Copy the records into one file, unless the one that is there has nearly all of them."""
@@ -176,8 +179,7 @@ class Ledger:
 
     @property
     def _digest_path(self) -> Place:
-        path = self._manifest.ledger_path
-        return path.parent / f"{path.name}.sha256"
+        return self._manifest.root / LEDGER_DIGEST
 
 
 def _from_copy(
@@ -217,10 +219,6 @@ def _damage(path: Path) -> Iterator[None]:
         yield
     except (pa.ArrowException, OSError, ValueError, KeyError, TypeError) as error:
         raise SetError(f"{path} must hold copies of commit records, but: {error}. Delete it.") from error
-
-
-def _is_record(name: str) -> bool:
-    return name.endswith(".json") and name[:-5].isdecimal()
 
 
 def _is_same(stamp: Stamp | None, size: int, written: int) -> bool:

@@ -143,6 +143,7 @@ def finalize(output: Place, *, license_name: str = "", sidecars: bool = False) -
     """
     manifest = Manifest(output)
     manifest.read_set()
+    manifest.check_folders()
     if license_name:
         manifest.write_license(license_name)
     ledger = Ledger(manifest)

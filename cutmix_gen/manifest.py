@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import json
-import re
 from base64 import b64decode, b64encode
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import ExitStack, contextmanager, nullcontext
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -15,6 +14,22 @@ from cutmix_gen.codecs import IMAGE_FORMATS, MAX_PIXELS, MODES, image_extension
 from cutmix_gen.config import GenerateConfig
 from cutmix_gen.errors import SetError
 from cutmix_gen.facts import LARGEST, fits, made_of, read_facts, read_sealed
+from cutmix_gen.layout import (
+    CARD,
+    DATA,
+    FOLDERS,
+    HOME,
+    INDEXES,
+    LEDGER,
+    LICENSE,
+    RECORDS,
+    RUNS,
+    SET,
+    SIDECAR,
+    DataFile,
+    Numbered,
+    ShardName,
+)
 from cutmix_gen.records import LAM_BINS, RowSchema, ShardHead, ShardRecord, Skip
 from cutmix_gen.seals import is_sealed, sealed
 from cutmix_gen.shards import SHARD_FORMATS, shard_format
@@ -29,7 +44,6 @@ from cutmix_gen.storage import (
     put_new,
     remove_leftovers,
     sha256,
-    writing,
 )
 
 MAX_SHARDS = 10_000_000
@@ -38,19 +52,11 @@ MAX_SHARDS = 10_000_000
 FORMAT_VERSION = 1
 """Of everything under `.cutmix_gen`; a program that finds a higher one refuses to touch the set."""
 
-SIDECAR = "idx"
-"""Ending of the index files beside tar shards, without the dot."""
-
-_RECORD_NAME = re.compile(r"\d{6,}\.json")
-_RUN_NAME = re.compile(r"\d{4,}\.json")
-_SHARD_NAME = re.compile(r"[A-Za-z0-9_.]+-\d{6,}\.(parquet|tar)")
-_INDEX_NAME = re.compile(rf"[A-Za-z0-9_.]+-\d{{6,}}\.{SIDECAR}")
-
 
 def is_shard_file(path: str) -> bool:
     """Tell whether a path that a record names, relative to the set, is one that a shard may have."""
-    folder, _, name = path.rpartition("/")
-    return folder == "data" and _SHARD_NAME.fullmatch(name) is not None
+    file = DataFile.parse(path)
+    return file is not None and file.extension != SIDECAR
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,7 +127,7 @@ class RunInfo:
 
     def shard_file(self, shard: int, extension: str) -> str:
         """Return the path of a shard's file, relative to the set."""
-        return f"data/{self.config['split']}-{shard:06d}.{extension}"
+        return ShardName(self.config["split"], shard).path(extension)
 
 
 class Manifest:
@@ -135,11 +141,11 @@ class Manifest:
 
     def __init__(self, root: Place) -> None:
         self.root = root
-        self._home = root / ".cutmix_gen"
+        self._home = root / HOME
 
     def exists(self) -> bool:
         """Tell whether the folder holds a set."""
-        return (self._home / "dataset.json").is_file()
+        return (self.root / SET).is_file()
 
     def read_set(self) -> SetInfo:
         """Read what the set is.
@@ -149,11 +155,9 @@ class Manifest:
         SetError
             If there is no set, or one that this version cannot read.
         """
-        path = self._home / "dataset.json"
+        path = self.root / SET
         if not path.is_file():
-            raise SetError(
-                f"{self.root} must be a set made by `cutmix-gen generate`, but it has no .cutmix_gen/{path.name}."
-            )
+            raise SetError(f"{self.root} must be a set made by `cutmix-gen generate`, but it has no {SET}.")
         facts = read_facts(path)  # a newer version may seal its files otherwise
         if facts.get("format_version") != FORMAT_VERSION:
             raise SetError(
@@ -166,7 +170,7 @@ class Manifest:
 
     def write_set(self, info: SetInfo) -> bool:
         """Write what the set is; return False if that was written already."""
-        return put_new(self._home / "dataset.json", sealed(asdict(info), 2))
+        return put_new(self.root / SET, sealed(asdict(info), 2))
 
     @contextmanager
     def beginning(self) -> Iterator[None]:
@@ -183,7 +187,7 @@ class Manifest:
         SetError
             If it was deleted already.
         """
-        path = self._home / "dataset.json"
+        path = self.root / SET
         if not isinstance(path, Path):
             yield ""
             return
@@ -196,15 +200,15 @@ class Manifest:
 
     def index_path(self, run: int) -> Place:
         """Return where the source index of a run lies."""
-        return self._home / "runs" / f"{run:04d}.arrow"
+        return self.root / INDEXES.path(run)
 
     def run_path(self, run: int) -> Place:
         """Return where the file of a run lies."""
-        return self._home / "runs" / f"{run:04d}.json"
+        return self.root / RUNS.path(run)
 
     def run_numbers(self) -> list[int]:
         """Return the numbers of all runs, in their order."""
-        return [int(path.stem) for path in _numbered(self._home / "runs", _RUN_NAME)]
+        return self._numbers(RUNS)
 
     def check_index(self, run: RunInfo) -> None:
         """Raise `SetError` unless the source index of a run is what was written."""
@@ -246,7 +250,7 @@ class Manifest:
 
     def record_numbers(self) -> list[int]:
         """Return the numbers of the shards of which there is a commit record, valid or not, in their order."""
-        return [int(path.stem) for path in _numbered(self._home / "shards", _RECORD_NAME)]
+        return self._numbers(RECORDS)
 
     def add_run(self, info: RunInfo) -> bool:
         """Write a new run; return False if another process has written one of this number meanwhile."""
@@ -258,21 +262,21 @@ class Manifest:
 
     def has_card(self) -> bool:
         """Tell whether a run of the set was ever finished."""
-        return (self.root / "README.md").is_file()
+        return (self.root / CARD).is_file()
 
     def record_path(self, shard: int) -> Place:
         """Return where the commit record of a shard lies."""
-        return self._home / "shards" / f"{shard:06d}.json"
+        return self.root / RECORDS.path(shard)
 
     @property
     def shards_home(self) -> Place:
         """The folder of the commit records."""
-        return self._home / "shards"
+        return self.root / RECORDS.folder
 
     @property
     def ledger_path(self) -> Place:
         """Where the copy of all commit records lies; see `ledger`."""
-        return self._home / "records.parquet"
+        return self.root / LEDGER
 
     def commit(self, record: ShardRecord, index: bytes = b"") -> None:
         """Write the commit record of a shard, with its index if it has one: from now on the shard exists."""
@@ -292,18 +296,19 @@ class Manifest:
         except (FileNotFoundError, NotADirectoryError, SetError):
             return None
 
-    def sidecar_path(self, record: ShardRecord) -> Place:
+    def sidecar_path(self, record: ShardRecord | ShardHead) -> Place:
         """Return where the index file that DALI takes lies: beside the shard."""
-        return self.root / str(Path(record.file).with_suffix(f".{SIDECAR}"))
+        file = DataFile.parse(record.file)
+        return self.root / (file._replace(extension=SIDECAR).path if file else record.file)
 
     def read_license(self) -> str:
         """Return the licence of the images, empty where none was given."""
-        path = self._home / "card.json"
+        path = self.root / LICENSE
         return str(read_sealed(path).get("license", "")) if path.is_file() else ""
 
     def write_license(self, name: str) -> None:
         """Keep the licence of the images for the card."""
-        put_bytes(self._home / "card.json", sealed({"license": name}, 2))
+        put_bytes(self.root / LICENSE, sealed({"license": name}, 2))
 
     def head(self, shard: int) -> ShardHead | None:
         """Return the first part of a commit record; None where it is gone or damaged."""
@@ -351,35 +356,30 @@ class Manifest:
 
     def stray_files(self) -> list[Place]:
         """Return what lies in the set's data folder and belongs to no shard of a run, temporary files aside."""
-        extension = self.read_set().shard_extension
-        kinds = (extension, SIDECAR) if extension == "tar" else (extension,)
-        names = {
-            Path(run.shard_file(shard, kind)).name
-            for run in self.runs()
-            for shard in run.planned_shards
-            for kind in kinds
-        }
-        folder = self.root / "data"
-        files: list[Place] = sorted(folder.iterdir(), key=lambda path: path.name) if folder.is_dir() else []
-        return [path for path in files if path.name not in names and not path.name.startswith(".")]
+        info, runs = self.read_set(), self.runs()
+        return [path for path in self.data_files() if not is_planned(path.name, runs, info.shard_extension)]
+
+    def data_files(self) -> list[Place]:
+        """Return what lies in the set's data folder, temporary files aside, in the order of the names."""
+        folder = self.root / DATA
+        paths: list[Place] = [path for path in folder.iterdir() if path.name[0] != "."] if folder.is_dir() else []
+        return sorted(paths, key=lambda path: path.name)
 
     def remove_leftovers(self) -> None:
         """Remove the temporary files that killed processes of this machine left."""
-        for folder in (self.root, self.root / "data", self._home, self._home / "runs", self._home / "shards"):
-            remove_leftovers(folder)
+        for folder in ("", *FOLDERS):
+            remove_leftovers(self.root / folder if folder else self.root)
 
-    def delete(self) -> None:
-        """Delete the set: the files that this program made and no others.
-
-        `dataset.json` goes last, so that a deletion that was cut short can be taken up again.
-
-        Raises
-        ------
-        SetError
-            If another process is at work on the set.
-        """
-        with self.left_alone("replaced"):
-            self._delete()
+    def check_folders(self) -> None:
+        """Raise `SetError` where a folder of the set is a link: what is written and deleted there lies elsewhere."""
+        for name in FOLDERS:
+            path = self.root / name
+            if isinstance(path, Path) and (path.is_symlink() or (path.exists() and not path.is_dir())):
+                what = f"a link to {path.readlink()}" if path.is_symlink() else "a file"
+                raise SetError(
+                    f"{path} must be a folder, but it is {what}. Nothing is written or deleted through links in a set: "
+                    "put a folder there. OUT as a whole may be a link."
+                )
 
     @contextmanager
     def left_alone(self, done: str) -> Iterator[None]:
@@ -390,7 +390,8 @@ class Manifest:
         SetError
             If another process is at work on it.
         """
-        path = self._home / "dataset.json"
+        self.check_folders()
+        path = self.root / SET
         with alone(path) if isinstance(path, Path) else nullcontext(enter_result=True) as is_alone:
             if not is_alone:
                 raise SetError(
@@ -399,26 +400,17 @@ class Manifest:
                 )
             yield
 
-    def _delete(self) -> None:
-        shards = [
-            path
-            for path in (self.root / "data").glob("*")
-            if _SHARD_NAME.fullmatch(path.name) or _INDEX_NAME.fullmatch(path.name)
-        ]
-        runs = self._home / "runs"
-        for path in (
-            *(self._home / "shards").glob("*.json"),
-            *shards,
-            *runs.glob("*.json"),
-            *runs.glob("*.arrow"),
-            *(self.root / name for name in ("README.md", "croissant.json", "shards.json")),
-            self._home / "card.json",
-            self.ledger_path,
-            self._home / f"{self.ledger_path.name}.sha256",
-            self._home / "dataset.json",
-        ):
-            with writing(path):
-                path.unlink(missing_ok=True)
+    def _numbers(self, files: Numbered) -> list[int]:
+        names = (path.name for path in (self.root / files.folder).glob("*"))
+        return sorted(number for name in names if (number := files.number(name)) is not None)
+
+
+def is_planned(name: str, runs: Iterable[RunInfo], extension: str) -> bool:
+    """Tell whether a file of the data folder is a shard that one of some runs makes, or the index file beside it."""
+    file = DataFile.parse(f"{DATA}/{name}")
+    if file is None or file.extension not in {extension, SIDECAR if extension == "tar" else extension}:
+        return False
+    return any(file.shard.number in run.planned_shards and file.shard.split == run.config["split"] for run in runs)
 
 
 def _check_set(info: SetInfo, path: Place) -> None:
@@ -464,8 +456,3 @@ def _head(path: Place) -> ShardHead | None:
     except (ValueError, KeyError, TypeError, RecursionError, SetError):
         return None
     return head if is_shard_file(head.file) and head.samples <= head.bytes else None
-
-
-def _numbered(folder: Place, name: re.Pattern[str]) -> list[Place]:
-    """Return the files of a folder that are called by a number, in the order of the numbers."""
-    return sorted((path for path in folder.glob("*") if name.fullmatch(path.name)), key=lambda path: int(path.stem))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import re
 import threading
 from bisect import bisect_left
 from collections import OrderedDict
@@ -22,6 +21,7 @@ from cutmix_gen.codecs import best_codec, make_codec
 from cutmix_gen.codecs.base import Codec
 from cutmix_gen.epochs import Epoch
 from cutmix_gen.errors import SetError
+from cutmix_gen.layout import Position
 from cutmix_gen.ledger import Ledger
 from cutmix_gen.manifest import Manifest, SetInfo
 from cutmix_gen.plan import Plan, plan_of
@@ -34,8 +34,6 @@ _WINDOWS = 4
 """Lots of neighbouring rows that are held for whoever reads on: a row group is 64 MB at most, most are far smaller."""
 _STEP = 8
 """Who asks for a row at most so far behind the last one of a shard reads on, and gets its neighbours too."""
-
-_KEY = re.compile(r"(\d{4,})-(\d{3,})-(\d{9,})")
 
 
 class Sample(NamedTuple):
@@ -56,16 +54,6 @@ class Place(NamedTuple):
     """The shard, relative to the set's folder."""
     row: int
     """In the shard."""
-
-
-class Position(NamedTuple):
-    """Which sample of the plan one is: what its key says."""
-
-    run: int
-    copy: int
-    """0 for an original."""
-    position: int
-    """Of the base, in the order of the run."""
 
 
 def open_dataset(output: str | storage.Place, transform: Callable[[Sample], Any] | None = None) -> Dataset:
@@ -196,8 +184,8 @@ class Dataset:
         SetError
             If there is none.
         """
-        match = _KEY.fullmatch(key)
-        number = self.number(Position(*map(int, match.groups()))) if match else None
+        position = Position.parse(key)
+        number = self.number(position) if position else None
         if number is None or self.row(number).key != key:
             raise SetError(
                 f"There is no sample {key} among the {len(self):,} that were opened of {self.root}. A key has run, "
@@ -389,8 +377,8 @@ class _Files:
         with self._mine():
             shard = self._shard(head)
             if shard.positions is None:
-                keys = [_KEY.fullmatch(key) for key in shard.reader.all_keys()]
-                found = [int(key[3]) for key in keys if key]
+                keys = [Position.parse(key) for key in shard.reader.all_keys()]
+                found = [key.position for key in keys if key]
                 if len(found) < len(keys) or found != sorted(set(found)):
                     raise SetError(f"{head.file} has keys that do not ascend. `cutmix-gen verify` says more.")
                 shard.positions = found

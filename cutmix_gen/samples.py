@@ -15,6 +15,7 @@ import numpy.typing as npt
 from cutmix_gen.draws import BoxDraws, CopyDraws, Draw, DrawKey, draw_originals
 from cutmix_gen.images import Images, LoadedImage
 from cutmix_gen.labels import Classes, Weights, dominant_class, soft_labels
+from cutmix_gen.layout import keys
 from cutmix_gen.parts import Part
 from cutmix_gen.plan import Run
 from cutmix_gen.recipe import RecipeWriter
@@ -71,9 +72,9 @@ class SampleMaker:
         schema, n = self._schema, len(made.places)
         index = classes_of(part, made)
         smoothing = self._run.config.label_smoothing
-        prefix, first = f"{self._run.info.number:04d}-{self._shard.copy:03d}", self._task.start + part.start
+        first = self._task.start + part.start
         return Rows(
-            keys=[f"{prefix}-{first + place:09d}" for place in made.places],
+            keys=keys(self._run.info.number, self._shard.copy, [first + place for place in made.places]),
             images=made.images,
             label=dominant_class(index, made.weight),
             soft_label=soft_labels(index, made.weight, len(schema.classes), smoothing) if schema.dense else None,

@@ -6,6 +6,7 @@ import json
 from itertools import groupby
 from pathlib import Path
 
+from cutmix_gen.layout import SHARD_LIST
 from cutmix_gen.ledger import Ledger
 from cutmix_gen.manifest import Manifest
 from cutmix_gen.shards.webdataset import shard_members
@@ -17,7 +18,7 @@ _DALI_VERSION = "v1.2"
 
 def shard_list(manifest: Manifest) -> Place:
     """Return where the list of the shards lies."""
-    return manifest.root / "shards.json"
+    return manifest.root / SHARD_LIST
 
 
 def has_sidecars(manifest: Manifest) -> bool:

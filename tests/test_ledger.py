@@ -8,6 +8,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from cutmix_gen import GenerateConfig, generate, ledger
+from cutmix_gen.deletion import delete_set
 from cutmix_gen.describe import describe
 from cutmix_gen.errors import SetError
 from cutmix_gen.ledger import Ledger
@@ -247,6 +248,5 @@ def test_a_set_says_the_same_of_itself_with_and_without_the_copy(tmp_path, monke
     assert (tmp_path / "out/.cutmix_gen/records.parquet").is_file()
     assert describe(tmp_path / "out") == plain
     assert (again.samples, again.shards, again.new_shards) == (report.samples, report.shards, 0)
-    manifest = Manifest(tmp_path / "out")
-    manifest.delete()
+    delete_set(Manifest(tmp_path / "out"))
     assert [path for path in (tmp_path / "out").rglob("*") if path.is_file()] == []

@@ -6,7 +6,9 @@ from pathlib import Path
 
 import pytest
 
+from cutmix_gen.deletion import delete_set
 from cutmix_gen.errors import SetError
+from cutmix_gen.layout import FOLDERS
 from cutmix_gen.ledger import Ledger
 from cutmix_gen.manifest import FORMAT_VERSION, Manifest, RunInfo, SetInfo
 from cutmix_gen.records import LAM_BINS, RowSchema, ShardRecord, Skip
@@ -278,22 +280,52 @@ def test_there_are_no_strays_where_there_is_no_data_folder(manifest):
     assert manifest.stray_files() == []
 
 
-def test_deleting_a_set_leaves_what_others_put_there(manifest):
+def test_deleting_a_set_leaves_what_others_put_there_and_names_it(manifest, caplog):
     manifest.add_run(RUN)
     manifest.index_path(1).write_bytes(b"index")
     for shard in (0, 1):
         commit(manifest, record_of(shard))
-    commit(manifest, record_of(2, file="data/test.part-000002.tar"))
+    commit(manifest, record_of(7, run=2, size=20, file="data/test.part-000007.tar"))  # the file of its run is gone
     (manifest.root / "README.md").write_text("card")
     own = files_in(manifest.root)
-    theirs = ["data/notes.txt", "data/train-1.parquet", "data/000001.parquet", "photo.jpg", "deeper/x-000001.tar"]
+    theirs = [
+        ".cutmix_gen/notes.json",
+        ".cutmix_gen/shards/1.json",
+        "data/000001.parquet",
+        "data/holiday-000001.parquet",
+        "data/notes.txt",
+        "data/train-000004.parquet",  # one more than the run has
+        "data/train-1.parquet",
+        "deeper/x-000001.tar",
+        "photo.jpg",
+    ]
     for name in theirs:
         path = manifest.root / name
         path.parent.mkdir(exist_ok=True)
         path.write_bytes(b"x")
-    manifest.delete()
+    delete_set(manifest)
     assert len(own) == 10
     assert files_in(manifest.root) == sorted(theirs)
+    assert not manifest.exists()
+    assert "they stay: .cutmix_gen/notes.json, .cutmix_gen/shards/1.json, data/000001.parquet" in caplog.text
+    assert "data/holiday-000001.parquet, data/notes.txt and 2 more." in caplog.text
+
+
+@pytest.mark.parametrize("name", FOLDERS)
+def test_nothing_is_deleted_or_written_through_a_linked_folder(manifest, tmp_path, name):
+    manifest.add_run(RUN)
+    commit(manifest, record_of(0))
+    (manifest.root / name).rename(tmp_path / "outside")
+    before = files_in(tmp_path)
+    (manifest.root / name).symlink_to(tmp_path / "outside")
+    with pytest.raises(SetError, match=rf"{name} must be a folder, but it is a link to .*outside"):
+        delete_set(manifest)
+    assert files_in(tmp_path) == before
+
+
+def test_a_set_may_lie_in_a_linked_folder(manifest, tmp_path):
+    (tmp_path / "link").symlink_to(manifest.root)
+    delete_set(Manifest(tmp_path / "link"))
     assert not manifest.exists()
 
 
@@ -308,11 +340,11 @@ def test_a_deletion_that_was_cut_short_still_shows_a_set(manifest, monkeypatch):
 
     monkeypatch.setattr(Path, "unlink", unlink)
     with pytest.raises(KeyboardInterrupt):
-        manifest.delete()
+        delete_set(manifest)
     assert manifest.exists()
     assert list(Ledger(manifest).records()) == []
     monkeypatch.undo()
-    manifest.delete()
+    delete_set(manifest)
     assert not manifest.exists()
 
 

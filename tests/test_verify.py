@@ -396,6 +396,29 @@ def test_what_is_repaired_is_made_again_with_the_same_bytes(tmp_path, shards):
     assert repair(output, verify(output, jobs=1).problems) == []
 
 
+@pytest.mark.parametrize("split", ["x.000002.y", "a123456.b", "000001", "s000001.json"])
+def test_repair_drops_the_damaged_shard_whatever_digits_the_split_holds(tmp_path, split):
+    source, output = make_folder(tmp_path / "images", per_class=5), tmp_path / "out"
+    options = {"split": split, "shard_size": 5, "format": "webdataset", "sidecars": True}
+    config = GenerateConfig(source=source, output=output, backend="serial", **options)
+    generate(config)
+    expected = tree(output)
+    flip(output / f"data/{split}-000000.tar", 1000)
+    record_path(output, 3).unlink()
+    flip(output / f"data/{split}-000005.idx", 20)
+    assert repair(output, verify(output, jobs=1).problems) == [
+        f"data/{split}-000000.tar",
+        f"data/{split}-000003.tar",
+        f"data/{split}-000005.idx",
+    ]
+    gone = {f"data/{split}-000005.idx"}
+    gone |= {f"data/{split}-00000{shard}.{kind}" for shard in (0, 3) for kind in ("tar", "idx")}
+    gone |= {f".cutmix_gen/shards/00000{shard}.json" for shard in (0, 3)}
+    assert set(expected) - set(tree(output)) == gone
+    generate(config)
+    assert tree(output) == expected
+
+
 def test_repair_drops_no_sound_shard_for_a_source_that_was_edited(tmp_path):
     source, output = make_folder(tmp_path / "images", per_class=5), tmp_path / "out"
     generate(GenerateConfig(source=source, output=output, backend="serial"))

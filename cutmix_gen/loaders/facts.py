@@ -16,7 +16,7 @@ from PIL import Image
 from cutmix_gen.codecs.guard import guarded
 from cutmix_gen.errors import SetError, UsageError
 from cutmix_gen.ledger import Ledger
-from cutmix_gen.manifest import SIDECAR, Manifest, RunInfo
+from cutmix_gen.manifest import Manifest, RunInfo
 from cutmix_gen.reader import Dataset, open_dataset
 from cutmix_gen.records import ShardHead, Size
 from cutmix_gen.storage import Place
@@ -117,7 +117,7 @@ def set_facts(output: Place) -> SetFacts:
         largest=max(head.samples for head in heads),
         size=next(iter(sizes)) if len(sizes) == 1 else _common_size(sizes),
         is_one_size=len(sizes) == 1,
-        has_index_files=all((output / head.file).with_suffix(f".{SIDECAR}").is_file() for head in heads),
+        has_index_files=all(manifest.sidecar_path(head).is_file() for head in heads),
     )
 
 

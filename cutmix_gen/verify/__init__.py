@@ -9,6 +9,7 @@ from uuid import uuid4
 
 from cutmix_gen.errors import SetError
 from cutmix_gen.execute import TaskProgress, run_tasks, usable_cores
+from cutmix_gen.layout import SET
 from cutmix_gen.manifest import Manifest
 from cutmix_gen.records import Problem
 from cutmix_gen.storage import Place
@@ -75,7 +76,7 @@ def verify(
     except SetError as error:
         if not manifest.exists():
             raise
-        return Verification(0, 0, [Problem(".cutmix_gen/dataset.json", "", str(error), "description")])
+        return Verification(0, 0, [Problem(SET, "", str(error), "description")])
     runs, problems = check_runs(manifest)
     made, unfinished = made_shards(manifest, runs.sound)
     problems += unfinished

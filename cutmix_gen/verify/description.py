@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from cutmix_gen.card import card_files
 from cutmix_gen.errors import CutMixGenError, SetError
+from cutmix_gen.layout import DATA, INDEXES, LICENSE, RECORDS, RUNS
 from cutmix_gen.manifest import Manifest, RunInfo
 from cutmix_gen.plan import Run
 from cutmix_gen.records import Problem
@@ -31,7 +32,7 @@ def check_runs(manifest: Manifest) -> tuple[Runs, list[Problem]]:
     unindexed: set[int] = set()
     numbers = manifest.run_numbers()
     if not numbers:
-        problems.append(Problem(_run_file(1), "", "no run was begun; the generate command goes on", "unfinished"))
+        problems.append(Problem(RUNS.path(1), "", "no run was begun; the generate command goes on", "unfinished"))
     next_shard = 0
     for number in range(1, max(numbers, default=0) + 1):
         try:
@@ -41,7 +42,7 @@ def check_runs(manifest: Manifest) -> tuple[Runs, list[Problem]]:
         except (CutMixGenError, OSError) as error:
             is_gone = not manifest.run_path(number).is_file()
             text = "the file of this run is gone" if is_gone else str(error)
-            problems.append(Problem(_run_file(number), "", text, "description"))
+            problems.append(Problem(RUNS.path(number), "", text, "description"))
             continue
         sound.append(run)
         next_shard = run.first_shard + run.shards
@@ -49,12 +50,8 @@ def check_runs(manifest: Manifest) -> tuple[Runs, list[Problem]]:
             manifest.check_index(run)
         except SetError as error:
             unindexed.add(number)
-            problems.append(Problem(f".cutmix_gen/runs/{number:04d}.arrow", "", str(error), "description"))
+            problems.append(Problem(INDEXES.path(number), "", str(error), "description"))
     return Runs(sound, frozenset(unindexed), len(sound) == max(numbers, default=0) > 0), problems
-
-
-def _run_file(number: int) -> str:
-    return f".cutmix_gen/runs/{number:04d}.json"
 
 
 def _checked_run(manifest: Manifest, number: int) -> RunInfo:
@@ -74,7 +71,7 @@ def made_shards(manifest: Manifest, runs: list[RunInfo]) -> tuple[list[int], lis
         made = [shard for shard in run.planned_shards if manifest.has_anything_of(shard, run, info)]
         if len(made) < run.shards:
             text = f"{len(made):,} of {run.shards:,} shards of run {run.number} are made; the generate command goes on"
-            problems.append(Problem(_run_file(run.number), "", text, "unfinished"))
+            problems.append(Problem(RUNS.path(run.number), "", text, "unfinished"))
         shards += made
     return shards, problems
 
@@ -84,11 +81,11 @@ def stranger_problems(manifest: Manifest, runs: Runs) -> Iterator[Problem]:
     if not runs.all_sound:
         return  # nobody can say what belongs to a run that cannot be read
     for path in manifest.stray_files():
-        yield Problem(f"data/{path.name}", "", "this is no shard of the set", "stranger")
+        yield Problem(f"{DATA}/{path.name}", "", "this is no shard of the set", "stranger")
     for shard in manifest.record_numbers():
         if not any(shard in run.planned_shards for run in runs.sound):
             text = "no run of the set has such a shard: is the file of a run gone?"
-            yield Problem(f".cutmix_gen/shards/{shard:06d}.json", "", text, "stranger")
+            yield Problem(RECORDS.path(shard), "", text, "stranger")
 
 
 def beside_problems(manifest: Manifest) -> Iterator[Problem]:
@@ -98,7 +95,7 @@ def beside_problems(manifest: Manifest) -> Iterator[Problem]:
         if has_sidecars(manifest):
             expected[shard_list(manifest).name] = shard_list_text(manifest)
     except SetError as error:  # the file that keeps the licence
-        yield Problem(".cutmix_gen/card.json", "", f"{error} Give the licence again: finalize --license", "card")
+        yield Problem(LICENSE, "", f"{error} Give the licence again: finalize --license", "card")
         return
     for name, content in expected.items():
         path = manifest.root / name

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 
-from cutmix_gen.manifest import SIDECAR, Manifest, RunInfo
+from cutmix_gen.layout import RECORDS, RUNS, SIDECAR, shard_at
+from cutmix_gen.manifest import Manifest, RunInfo
 from cutmix_gen.records import Problem
 from cutmix_gen.storage import Place
 
 RECORD_GONE = "the commit record of this shard is gone"
 """Also what a shard is like for a moment before it is committed."""
-
-_NUMBER = re.compile(r"(\d{6,})\.\w+")
 
 
 def repair(output: Place, problems: Sequence[Problem]) -> list[str]:
@@ -44,24 +42,23 @@ def repair(output: Place, problems: Sequence[Problem]) -> list[str]:
 
 def _is_mended(manifest: Manifest, problem: Problem) -> bool:
     """Tell whether a record that was gone is there: a run has committed the shard since."""
-    match = _number(problem)
-    return problem.problem == RECORD_GONE and match is not None and manifest.record(int(match[1])) is not None
+    shard = shard_at(problem.shard)
+    return problem.problem == RECORD_GONE and shard is not None and manifest.record(shard) is not None
 
 
 def _dropped(manifest: Manifest, problems: Sequence[Problem]) -> list[str]:
-    shards = {int(match[1]) for problem in problems if problem.kind == "shard" if (match := _number(problem))}
-    indexes = [problem.shard for problem in problems if problem.kind == "card" and problem.shard.endswith(SIDECAR)]
+    found = {shard_at(problem.shard) for problem in problems if problem.kind == "shard"}
+    shards = sorted(shard for shard in found if shard is not None)
+    indexes = [
+        problem.shard for problem in problems if problem.kind == "card" and problem.shard.endswith(f".{SIDECAR}")
+    ]
     damaged = {problem.shard for problem in problems if problem.kind == "description"}
-    numbers = [number for number in manifest.run_numbers() if f".cutmix_gen/runs/{number:04d}.json" not in damaged]
+    numbers = [number for number in manifest.run_numbers() if RUNS.path(number) not in damaged]
     runs = [manifest.read_run(number) for number in numbers] if shards else []
-    dropped = [_drop(manifest, runs, shard) for shard in sorted(shards)]
+    dropped = [_drop(manifest, runs, shard) for shard in shards]
     for name in indexes:
         (manifest.root / name).unlink(missing_ok=True)
     return [*dropped, *indexes]
-
-
-def _number(problem: Problem) -> re.Match[str] | None:
-    return _NUMBER.search(problem.shard)
 
 
 def _drop(manifest: Manifest, runs: list[RunInfo], shard: int) -> str:
@@ -74,4 +71,4 @@ def _drop(manifest: Manifest, runs: list[RunInfo], shard: int) -> str:
             for name in (file, run.shard_file(shard, SIDECAR)):
                 (manifest.root / name).unlink(missing_ok=True)
             return file
-    return f".cutmix_gen/shards/{shard:06d}.json"
+    return RECORDS.path(shard)

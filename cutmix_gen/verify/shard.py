@@ -15,6 +15,7 @@ import numpy.typing as npt
 from cutmix_gen.codecs import make_codec
 from cutmix_gen.errors import CutMixGenError, SetError
 from cutmix_gen.labels import Weights, class_weight, dominant_class, soft_labels
+from cutmix_gen.layout import DATA, RECORDS, Position
 from cutmix_gen.manifest import Manifest
 from cutmix_gen.plan import Run
 from cutmix_gen.recipe import Recipe, parse_recipe
@@ -55,7 +56,7 @@ class CheckedShard:
 def check_shard(check: ShardCheck, shard: int) -> CheckedShard:
     """Check a shard of which there is anything."""
     manifest = Manifest(check.output)
-    where = f".cutmix_gen/shards/{shard:06d}.json"
+    where = RECORDS.path(shard)
     try:
         record = manifest.read_record(shard)
         _check_record(check, record, shard)
@@ -105,7 +106,7 @@ def _first(checker: _Checker, record: ShardRecord) -> Iterator[Problem]:
 def _sidecar_problems(manifest: Manifest, record: ShardRecord, path: Path) -> Iterator[Problem]:
     """Check the index file beside a tar shard, where there are such files."""
     index = manifest.sidecar_path(record)
-    name = f"data/{index.name}"
+    name = f"{DATA}/{index.name}"
     if not record.file.endswith(".tar"):
         return
     if index.is_file():
@@ -211,16 +212,14 @@ class _Checker:
         return Problem(self._record.file, "", problem)
 
     def _of_record(self, problem: str) -> Problem:
-        return Problem(f".cutmix_gen/shards/{self._record.shard:06d}.json", "", problem)
+        return Problem(RECORDS.path(self._record.shard), "", problem)
 
     def _position(self, key: str) -> int:
         """Return the place in the run's order that a key names, -1 if it cannot be a key of this shard."""
-        prefix = f"{self._record.run:04d}-{self._spec.copy:03d}-"
-        digits = key.removeprefix(prefix)
-        if not key.startswith(prefix) or not digits.isdecimal() or len(digits) < 9:
+        found = Position.parse(key)
+        if found is None or (found.run, found.copy) != (self._record.run, self._spec.copy):
             return -1
-        position = int(digits)
-        return position if self._task.start <= position < self._task.start + self._spec.count else -1
+        return found.position if 0 <= found.position - self._task.start < self._spec.count else -1
 
     def _weights(self, rows: Rows, row: int, position: int) -> list[float]:
         """Compare one sample with what its recipe gives; return the exact share of each source.

@@ -69,6 +69,51 @@ def test_the_same_overwriting_command_twice_at_once_replaces_the_set(folder, exp
     assert tree(tmp_path / "out") == expected["parquet"]
 
 
+def test_overwrite_leaves_the_files_of_others_and_says_so(folder, expected, tmp_path):
+    make(folder, tmp_path / "out", seed=1, split="holiday.000001")
+    theirs = ("data/holiday-000001.parquet", "data/train-000099.parquet", "data/notes.txt")
+    for name in theirs:
+        (tmp_path / "out" / name).write_bytes(b"of the user")
+    errors = finish(start("generate", folder, tmp_path / "out", *OPTIONS, "--overwrite"), 0)
+    assert f"they stay: {', '.join(sorted(theirs))}." in errors
+    found = tree(tmp_path / "out")
+    assert {name: found.pop(name) for name in theirs}.keys() == set(theirs)
+    assert found == expected["parquet"]
+
+
+@pytest.mark.parametrize("name", ["data", ".cutmix_gen", ".cutmix_gen/shards"])
+def test_a_run_writes_and_deletes_nothing_through_a_link(folder, tmp_path, name):
+    make(folder, tmp_path / "out", seed=1)
+    (tmp_path / "out" / name).rename(tmp_path / "outside")
+    (tmp_path / "out" / name).symlink_to(tmp_path / "outside")
+    (tmp_path / "outside/train-000099.parquet").write_bytes(b"of the user")
+    before = tree(tmp_path)
+    for options in (("--overwrite",), ("--append",), ("--seed", "1")):
+        errors = finish(start("generate", folder, tmp_path / "out", *OPTIONS, *options), 1)
+        assert f"{name} must be a folder, but it is a link to" in errors
+    errors = finish(start("finalize", tmp_path / "out"), 1)
+    assert f"{name} must be a folder, but it is a link to" in errors
+    assert tree(tmp_path) == before
+
+
+@pytest.mark.parametrize("name", ["data", ".cutmix_gen"])
+def test_a_new_set_is_not_begun_through_a_link(folder, tmp_path, name):
+    for place in ("outside", "out"):
+        (tmp_path / place).mkdir()
+    (tmp_path / "out" / name).symlink_to(tmp_path / "outside")
+    errors = finish(start("generate", folder, tmp_path / "out", *OPTIONS), 1)
+    assert f"{name} must be a folder, but it is a link to" in errors
+    assert tree(tmp_path) == {}
+
+
+def test_a_set_may_lie_behind_a_link(folder, expected, tmp_path):
+    (tmp_path / "disk").mkdir()
+    (tmp_path / "out").symlink_to(tmp_path / "disk")
+    make(folder, tmp_path / "out", seed=1)
+    make(folder, tmp_path / "out", overwrite=True)
+    assert tree(tmp_path / "disk") == expected["parquet"]
+
+
 @pytest.mark.parametrize("seeds", [("1", "1"), ("1", "2")])
 def test_two_appending_runs_at_once_add_what_each_asked_for(folder, tmp_path, seeds):
     make(folder, tmp_path / "out", copies=1)
