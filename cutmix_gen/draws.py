@@ -13,6 +13,7 @@ import numpy.typing as npt
 from cutmix_gen.config import GenerateConfig
 from cutmix_gen.framing import Framing, Still
 from cutmix_gen.masks import Mask, Strategy
+from cutmix_gen.masks.mask import is_share
 from cutmix_gen.ownership import Ownership, full_ownership, ownership
 from cutmix_gen.pairing import Members
 from cutmix_gen.records import Size, View
@@ -79,8 +80,8 @@ def draw_copy(
     """Draw one sample for each image of a part that is to be a base.
 
     Every draw is made for all images at once, whether they can be used or not, so that an unreadable image changes
-    nothing for those that are not mixed with it. A wasted sample (one that would equal an original) is drawn again
-    from a generator of its own, for the same reason.
+    nothing for those that are not mixed with it. A wasted sample (one that shows nothing of its base, or of any donor)
+    is drawn again from a generator of its own, for the same reason.
 
     Parameters
     ----------
@@ -167,7 +168,7 @@ class CopyDraws:
         weights = _weights(boxes, still.frame)
         low, high = self._bounds or (0.0, 1.0)
         # What is left out here is wasted, or has a share that was not asked for.
-        kept = (weights > 0).all(axis=1) & (low <= weights[:, 0]) & (weights[:, 0] <= high)
+        kept = is_share(weights[:, 0]) & (low <= weights[:, 0]) & (weights[:, 0] <= high)
         places = places[kept]
         donors, flips = self._pairs[places, 0], self._flips[places]
         return BoxDraws(

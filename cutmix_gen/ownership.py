@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from cutmix_gen.masks import Mask
-from cutmix_gen.masks.mask import VISIBLE, pixel_bounds
+from cutmix_gen.masks.mask import VISIBLE, is_share, pixel_bounds
 from cutmix_gen.records import Box, Size
 
 
@@ -21,7 +21,7 @@ class Ownership(NamedTuple):
     boxes: list[Box]
     """For each donor the smallest box that holds the pixels where it shows."""
     is_wasted: bool
-    """Whether one source shows alone: the sample would equal an original."""
+    """Whether nothing shows of the base, or of any donor: lam would not lie strictly between 0 and 1."""
 
 
 def ownership(mask: Mask, places: Sequence[Box]) -> Ownership:
@@ -39,14 +39,15 @@ def ownership(mask: Mask, places: Sequence[Box]) -> Ownership:
     shares = shows.sum(axis=(1, 2))
     boxes = [pixel_bounds(show >= VISIBLE) for show in shows[1:]]
     weights = shares / shares.sum() if shares.any() else np.eye(len(shares))[0]
-    seen = sum(bool((show >= VISIBLE).any()) for show in shows)
-    return Ownership(weights.tolist(), boxes, seen < 2 or mask.is_faint())
+    base, *donors = (bool((show >= VISIBLE).any()) for show in shows)
+    is_mixed = base and any(donors) and is_share(float(weights[0]))
+    return Ownership(weights.tolist(), boxes, not is_mixed or mask.is_faint())
 
 
 def full_ownership(mask: Mask) -> Ownership:
     """Return the same where every image fills its frame."""
     weights = mask.weights()
-    return Ownership(weights, mask.bounds(), max(weights) >= 1.0 or mask.is_faint())
+    return Ownership(weights, mask.bounds(), not is_share(weights[0]) or mask.is_faint())
 
 
 def shares_within(mask: Mask, places: Sequence[Box], within: Box) -> npt.NDArray[np.float64]:

@@ -11,9 +11,12 @@ from hypothesis import strategies as st
 from cutmix_gen import draws
 from cutmix_gen.config import GenerateConfig
 from cutmix_gen.draws import Draw, DrawKey
-from cutmix_gen.masks import STRATEGIES
+from cutmix_gen.geometry import FITS
+from cutmix_gen.masks import STRATEGIES, LamLaw, Patch, PatchMask
+from cutmix_gen.masks.ricap import Ricap
+from cutmix_gen.ownership import full_ownership
 from cutmix_gen.pairing import Census, Members
-from cutmix_gen.records import Size
+from cutmix_gen.records import NO_BOX, Box, Size
 
 KEY = DrawKey(run=1, copy=1, block=0, part=0)
 
@@ -120,6 +123,61 @@ def test_no_sample_is_wasted_and_none_is_mixed_with_itself(name: str, sizes: lis
         assert len(draw.views) == draw.strategy.sources
         assert draw.owned.weights == draw.mask.weights()
         assert draw.owned.boxes == draw.mask.bounds()
+
+
+_MANY_SOURCES = {"multi": ("sources=6",)}
+"""Options with which several donors may cover the whole base."""
+
+
+@pytest.mark.parametrize("fit", FITS)
+@pytest.mark.parametrize("name", STRATEGIES)
+@settings(max_examples=12)  # for each of many pairs
+@given(
+    target=st.sampled_from(["keep", "2", "2x9", "3x2", "5", "9x7"]),
+    sizes=st.lists(st.builds(Size, st.integers(2, 40), st.integers(2, 40)), min_size=8, max_size=30),
+    seed=st.integers(0, 2**32),
+)
+def test_base_and_donors_both_own_something_of_every_sample(
+    name: str, fit: str, target: str, sizes: list[Size], seed: int
+) -> None:
+    law = {"alpha": 0.2} if STRATEGIES[name]().uses_law else {}
+    options = _MANY_SOURCES.get(name, ())
+    config = _config(strategy=name, mix_option=options, fit=fit if target != "keep" else "center-crop", **law)
+    config = replace(config, size=target, seed=seed)
+    copy = draws.CopyDraws(config, KEY, [*sizes], _members([*sizes]), lambda *_: (0.5, 0.5))
+    shares = [weights[0] for boxed in copy.boxes() for weights in boxed.weights.tolist()]
+    for draw in map(copy.draw, range(len(sizes))):
+        if isinstance(draw, Draw):
+            shares.append(draw.owned.weights[0])
+            assert any(box != NO_BOX for box in draw.owned.boxes)
+        else:  # bars so wide that no cut of these images shows both
+            assert fit == "letterbox"
+            assert draw.endswith(f"is too small for the strategy '{name}'")
+    lam = np.array(shares, np.float32)
+    assert ((lam > 0) & (lam < 1)).all()
+
+
+@pytest.mark.parametrize("size", [Size(8, 8), Size(3, 2)])
+def test_four_images_of_which_the_base_has_no_pixel_are_drawn_again(size: Size) -> None:
+    drawn = draw_copy(_config(strategy="ricap", size=f"{size.width}x{size.height}"), KEY, [size] * 400)
+    first = [Ricap().realise(params, size) for params in Ricap().draw(KEY.generator(0, 1), 400, LamLaw(1.0))]
+    hidden = [place for place, mask in enumerate(first) if not mask.weights()[0] and max(mask.weights()) < 1]
+    assert hidden
+    for place, (mask, draw) in enumerate(zip(first, drawn, strict=True)):
+        assert isinstance(draw, Draw)
+        assert draw.owned.weights[0] > 0
+        if 0 < mask.weights()[0] < 1:
+            assert draw.mask.weights() == mask.weights(), place  # what was right stays
+
+
+def test_a_donor_so_small_that_lam_would_be_written_as_1_is_drawn_again() -> None:
+    size = Size(6000, 6000)
+    for mask, is_wasted in (
+        (PatchMask(size, 2, (Patch(1, Box(0, 0, 1, 1), 0, 0),)), True),
+        (PatchMask(size, 2, (Patch(1, Box(0, 0, 2, 1), 0, 0),)), False),
+    ):
+        assert mask.is_wasted() == is_wasted == (np.float32(mask.weights()[0]) == 1)
+        assert full_ownership(mask).is_wasted == is_wasted
 
 
 def test_a_sample_is_drawn_again_before_the_fallback_serves() -> None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -18,6 +18,8 @@ from cutmix_gen.records import NO_BOX, Box, Size
 VISIBLE = 1 / 510
 """A share of a pixel below half a level of 8 bit does not show after rounding."""
 
+_ONE = 1.0 - 2.0**-25
+"""The least share that is 1 in float32, in which labels are written: half way to the number before it."""
 
 AnyPixels = npt.NDArray[Any]
 """An image of any dtype."""
@@ -90,8 +92,16 @@ class Mask(ABC):
         return False
 
     def is_wasted(self) -> bool:
-        """Tell whether the mixed image would be one of its sources, untouched."""
-        return max(self.weights()) >= 1.0 or self.is_faint()
+        """Tell whether the mixed image would show nothing of the base, or nothing of a donor."""
+        return not is_share(self.weights()[0]) or self.is_faint()
+
+
+Share = TypeVar("Share", float, npt.NDArray[np.float64])
+
+
+def is_share(lam: Share) -> Any:
+    """Tell whether lam, one or many, lies strictly between 0 and 1 as it is written: in float32."""
+    return (lam > 0.0) & (lam < _ONE)
 
 
 class Patch(NamedTuple):
