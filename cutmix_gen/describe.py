@@ -65,9 +65,9 @@ class Description:
     """Mixed samples by realised lam, in equal bins over [0, 1]."""
     strategies: dict[str, int]
     converted: int
-    """Source images that had another pixel mode than the set."""
+    """Source images that are the base of a sample and had another pixel mode than the set; each counts once."""
     animated: int
-    """Source images whose file holds several pictures, of which the first counts."""
+    """The same of files that hold several pictures, of which the first was taken."""
     skipped: list[Skip]
     lost_samples: int
     """Samples that were planned and could not be made."""
@@ -85,7 +85,7 @@ def describe(output: Place) -> Description:
     """
     manifest = Manifest(output)
     info, runs = manifest.read_set(), manifest.runs()
-    tally = Tally(len(info.classes))
+    tally = Tally(len(info.classes), {run.number: run.source for run in runs})
     states = {run.number: RunState(run.number, _options(run, output)) for run in runs}
     ledger, lost_files = Ledger(manifest), []
     for record in ledger.records():

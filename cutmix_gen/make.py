@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
+from collections.abc import Sequence
 from contextlib import closing
 from functools import partial
 from itertools import chain
@@ -18,7 +19,7 @@ from cutmix_gen.ledger import Ledger
 from cutmix_gen.manifest import Manifest
 from cutmix_gen.plan import Run
 from cutmix_gen.produce import produce_in
-from cutmix_gen.records import Report, ShardRecord, ShardSpec
+from cutmix_gen.records import Report, ShardRecord, ShardSpec, Skip
 from cutmix_gen.sidecars import has_sidecars, write_sidecars
 from cutmix_gen.space import free_bytes, too_little
 from cutmix_gen.storage import Place
@@ -77,46 +78,62 @@ def _made(run: Run, config: GenerateConfig, progress: Progress | None, started: 
     if config.license:
         run.manifest.write_license(config.license)
     Ledger(run.manifest).compact()
-    all_of_it, new = Tally(len(run.set.classes)), Tally(len(run.set.classes))
-    done = _committed(run, all_of_it)
+    so_far, new = Tally(len(run.set.classes)), Tally(len(run.set.classes))
+    done = _committed(run, so_far)
     tasks = _remaining(run, done, config)
     if tasks:
         run.manifest.check_index(run.info)
     missing = [shard for task in tasks for shard in run.plan.task(task).shards if shard.number not in done]
-    _check_space(config, all_of_it, missing)
+    _check_space(config, so_far, missing)
     _log.info("Run %d lacks %d of its %d shards.", run.info.number, len(missing), run.info.shards)
     if progress:
-        progress.begin(all_of_it, all_of_it.total + sum(shard.count for shard in missing), len(done) + len(missing))
+        progress.begin(so_far, so_far.total + sum(shard.count for shard in missing), so_far.shards + len(missing))
     work = partial(produce_in, config.output, run.info.number, run.config.source, run.identity)
     allowed = config.allowed_failures(run.info.num_images)
-    _check_failures(all_of_it, allowed)
+    _check_failures(so_far, allowed)
     with closing(run_tasks(work, tasks, config.backend, config.jobs, config.address)) as results:
         for record in chain.from_iterable(results):
             if record.shard not in done:
-                all_of_it.add(record)
+                so_far.add(record)
                 new.add(record)
                 _log.info("Committed %s: %d samples.", record.file, record.samples)
                 if progress:
                     progress.add(record)
-                _check_failures(all_of_it, allowed)
-    complete = all_of_it.shards == run.info.shards or run.info.shards == len(_committed(run))
-    elsewhere = finalize(config.output, sidecars=config.sidecars) if complete else []
-    _check_kept(run, elsewhere)
+                _check_failures(so_far, allowed)
+    return _closed(run, config, new, started)
+
+
+def _closed(run: Run, config: GenerateConfig, new: Tally, started: float) -> Report:
+    """Close the set if nothing is missing, and report on the run as it stands now: others may have added to it."""
+    now = Tally(len(run.set.classes))
+    there = _committed(run, now)
+    _check_failures(now, config.allowed_failures(run.info.num_images))
+    missing = [shard for shard in run.manifest.planned_shards() if shard not in there]
+    is_complete = now.shards == run.info.shards
+    if is_complete:
+        missing = finalize(config.output, sidecars=config.sidecars)
+    ours = sum(shard in run.info.planned_shards for shard in missing)
+    if is_complete and ours:
+        raise SetError(
+            f"All shards of this run were made, but {ours} of them are gone from {run.manifest.root} again: files "
+            "were removed there while the run was at work. Give the same command again; it makes what is missing."
+        )
     return Report(
-        samples=all_of_it.total,
-        shards=all_of_it.shards,
-        bytes=all_of_it.bytes,
+        samples=now.total,
+        shards=now.shards,
+        bytes=now.bytes,
         new_samples=new.total,
         new_shards=new.shards,
         new_bytes=new.bytes,
         seconds=time.monotonic() - started,
-        converted=all_of_it.converted,
-        animated=all_of_it.animated,
-        skipped=all_of_it.skipped,
-        lost_samples=all_of_it.lost.total(),
+        converted=now.converted,
+        animated=now.animated,
+        skipped=now.skipped,
+        lost_samples=now.lost.total(),
         passed_over=run.info.passed_over,
-        complete=complete,
-        missing_elsewhere=len(elsewhere),
+        complete=is_complete,
+        missing=ours,
+        missing_elsewhere=len(missing) - ours,
     )
 
 
@@ -160,14 +177,13 @@ def finalize(output: Place, *, license_name: str = "", sidecars: bool = False) -
     return missing
 
 
-def _committed(run: Run, tally: Tally | None = None) -> set[int]:
-    """Return the shards of a run that are committed, and add their records to a tally."""
+def _committed(run: Run, tally: Tally) -> set[int]:
+    """Return the shards of the set that are committed, and add the records of those of a run to a tally."""
     planned, shards = run.info.planned_shards, set()
     for record in Ledger(run.manifest).valid():
+        shards.add(record.shard)
         if record.shard in planned:
-            shards.add(record.shard)
-            if tally is not None:
-                tally.add(record)
+            tally.add(record)
     return shards
 
 
@@ -179,15 +195,6 @@ def _remaining(run: Run, done: set[int], config: GenerateConfig) -> list[int]:
         for task in range(first, run.plan.num_tasks, count)
         if any(shard.number not in done for shard in run.plan.task(task).shards)
     ]
-
-
-def _check_kept(run: Run, missing: list[int]) -> None:
-    gone = [shard for shard in missing if shard in run.info.planned_shards]
-    if gone:
-        raise SetError(
-            f"All shards of this run were made, but {len(gone)} of them are gone from {run.manifest.root} again: files "
-            "were removed there while the run was at work. Give the same command again; it makes what is missing."
-        )
 
 
 def _check_space(config: GenerateConfig, tally: Tally, missing: list[ShardSpec]) -> None:
@@ -203,11 +210,16 @@ def _check_space(config: GenerateConfig, tally: Tally, missing: list[ShardSpec])
 
 def _check_failures(tally: Tally, allowed: int) -> None:
     if tally.unreadable > allowed:
-        skipped = [skip for skip in tally.skipped if skip.unreadable]
-        first = "".join(f"\n  {printable(skip.path)}: {printable(skip.reason)}" for skip in skipped[:5])
-        which = "They are" if len(skipped) <= 5 else "The first ones are"
-        raise TooManyFailuresError(
-            f"{len(skipped)} of the source images could not be read, more than --max-failures allows ({allowed}). "
-            f"{which}:{first}\nAccept them with --max-failures {len(skipped)} or more, or mend or remove them and give "
-            "--overwrite to start again; until then what is committed stays."
-        )
+        raise too_many_failures(tally.skipped, allowed)
+
+
+def too_many_failures(skipped: Sequence[Skip], allowed: int) -> TooManyFailuresError:
+    """Return the error for more sources that could not be read than are allowed."""
+    unreadable = [skip for skip in skipped if skip.unreadable]
+    first = "".join(f"\n  {printable(skip.path)}: {printable(skip.reason)}" for skip in unreadable[:5])
+    which = "They are" if len(unreadable) <= 5 else "The first ones are"
+    return TooManyFailuresError(
+        f"{len(unreadable)} of the source images could not be read, more than --max-failures allows ({allowed}). "
+        f"{which}:{first}\nAccept them with --max-failures {len(unreadable)} or more, or mend or remove them and give "
+        "--overwrite to start again; until then what is committed stays."
+    )

@@ -214,6 +214,10 @@ class Run:
             return self.plan.permutation(task.start, task.stop), None
         return self._quotas.rows(task.start, task.stop)
 
+    def first_uses(self, task: Task) -> npt.NDArray[np.bool_] | None:
+        """Tell of the bases of a task whether each is there for the first time; None where no base comes again."""
+        return self._quotas.first_uses(task.start, task.stop) if self.plan.is_given(task) else None
+
     def base(self, copy: int, position: int) -> Source | None:
         """Return the base of the sample of a copy at a position in the order of the run; None where there is none."""
         task, spec = self.plan.find(copy, position)

@@ -135,6 +135,7 @@ class _Output:
         self._run = run
         self._shard = shard
         self._maker = SampleMaker(run, task, shard, images)
+        self._first_uses = run.first_uses(task)
         self._name = run.shard_file(shard.number)
         self._file: _ShardFile | None = None
         self._samples = 0
@@ -151,10 +152,11 @@ class _Output:
             self._file = _ShardFile(self._run, self._name)
         samples, skipped = self._maker.make(part)
         self._skipped += skipped
+        self._count_images(part, samples)
         if samples.places:
             rows = self._maker.rows(part, samples)
             self._file.write(rows)
-            self._count(part, samples, rows)
+            self._count(samples, rows)
 
     def close(self) -> None:
         """Finish the file."""
@@ -190,13 +192,19 @@ class _Output:
         if self._file is not None:
             self._file.discard()
 
-    def _count(self, part: Part, samples: Samples, rows: Rows) -> None:
+    def _count(self, samples: Samples, rows: Rows) -> None:
         """Note what the commit record says of samples."""
         self._samples += len(rows)
         self._strategies.update(rows.strategy)
-        bases = [part.images[place] for place in samples.places]
-        self._converted += sum(base.converted for base in bases)
-        self._animated += sum(base.animated for base in bases)
         self._class_weight += class_weight(rows.label_index, samples.weight, len(self._class_weight))
         if self._shard.copy:
             self._lam_histogram += np.histogram(rows.lam, LAM_BINS, (0.0, 1.0))[0]
+
+    def _count_images(self, part: Part, samples: Samples) -> None:
+        """Note what the commit record says of bases; one that comes again counts where it comes first."""
+        places = samples.places
+        if self._first_uses is not None:
+            places = np.flatnonzero(self._first_uses[part.start :][: part.bases]).tolist()
+        bases = [part.images[place] for place in places]
+        self._converted += sum(base.converted for base in bases)
+        self._animated += sum(base.animated for base in bases)

@@ -86,9 +86,7 @@ class QuotaPlan:
 
     def rows(self, start: int, stop: int) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
         """Return the places in the source index of the bases and of the donors of some samples: (n,) each."""
-        samples = self._order(start, stop)
-        quota = np.searchsorted(self._ends, samples, side="right")
-        nth = samples - (self._ends[quota] - self._counts[quota])
+        quota, nth = self._nth(start, stop)
         base_rank = self._base_offsets[quota] + nth
         base = self._image(self._base[quota], base_rank, self._base_seed)
         # Both go round their classes; when they would meet in the same pairs again, the donors go one further.
@@ -101,6 +99,18 @@ class QuotaPlan:
         ahead = 1 + (nth[own] // size) % np.maximum(size - 1, 1)
         donor[own] = self._image(self._base[quota][own], base_rank[own] + ahead, self._base_seed)
         return base, donor
+
+    def first_uses(self, start: int, stop: int) -> npt.NDArray[np.bool_]:
+        """Tell of some samples whether each is the first with its base, by rank: (n,); each base has one such."""
+        quota, nth = self._nth(start, stop)
+        first: npt.NDArray[np.bool_] = self._base_offsets[quota] + nth < self._census.counts[self._base[quota]]
+        return first
+
+    def _nth(self, start: int, stop: int) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
+        """Return of some samples which quota each is of, and its number in that."""
+        samples = self._order(start, stop)
+        quota = np.searchsorted(self._ends, samples, side="right")
+        return quota, samples - (self._ends[quota] - self._counts[quota])
 
     def _image(
         self, labels: npt.NDArray[np.int64], ranks: npt.NDArray[np.int64], seed: np.random.SeedSequence

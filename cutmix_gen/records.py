@@ -147,10 +147,10 @@ class ShardRecord:
     strategies: dict[str, int]
     """Samples by strategy."""
     converted: int
-    """Base images that had another pixel mode than the set."""
+    """Base images that had another pixel mode than the set; one that is a base again counts where it is so first."""
     skipped: list[Skip] = field(default_factory=list)
     animated: int = 0
-    """Base images whose file holds several pictures, of which the first counts."""
+    """Base images whose file holds several pictures, of which the first was taken; counted like `converted`."""
 
 
 class ShardHead(NamedTuple):
@@ -301,25 +301,40 @@ class Problem:
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """What a call of `generate` did."""
+    """What a call of `generate` did, and how its run stands at the end of the call.
+
+    Others may have worked on the run meanwhile, other slices of it, say: what says no more is about the whole run, as
+    its commit records are at that moment.
+    """
 
     samples: int
-    """In the run's committed shards, old and new, as are shards and bytes."""
+    """In all shards of the run that are there, whoever made them."""
     shards: int
+    """Shards of the run that are there."""
     bytes: int
+    """Of the files of these shards."""
     new_samples: int
+    """In the shards that this call had to make."""
     new_shards: int
+    """Shards that this call had to make: those of its slice that were not there when it began."""
     new_bytes: int
+    """Of the files of these shards."""
     seconds: float
+    """That this call took."""
     converted: int
+    """Source images that are the base of a sample and were turned into the set's pixel mode; each counts once."""
     animated: int
+    """The same of files that hold several pictures, of which the first was taken."""
     skipped: list[Skip]
+    """Source images of which samples were not made, each once, with the reason."""
     lost_samples: int
     """Samples of the plan that were not made, because of what was skipped."""
     passed_over: dict[str, int]
-    """What the scan left out: reason to count."""
+    """Files that the scan left out: reason to count."""
     complete: bool
-    """Whether every shard of the run is there; other slices may still be at work."""
+    """Whether every shard of the run is there."""
+    missing: int
+    """Shards that the run still lacks: of other slices, that is."""
     missing_elsewhere: int
     """Shards that other runs of the set still lack."""
 

@@ -62,12 +62,12 @@ def report_lines(report: Report, output: Place, *, append: bool = False) -> Iter
             yield f"The run now has {count_text(report.samples, 'sample')} in {count_text(report.shards, 'shard')}."
         if not report.complete:
             yield (
-                "Other slices have shards to make yet. The last one writes the card; "
+                f"Other slices have {count_text(report.missing, 'shard')} to make yet. The last one writes the card; "
                 f"`cutmix-gen finalize {output}` does it by hand."
             )
     if report.missing_elsewhere:
         yield (
-            f"An earlier run of the set still lacks {count_text(report.missing_elsewhere, 'shard')}. "
+            f"Another run of the set still lacks {count_text(report.missing_elsewhere, 'shard')}. "
             "Give its command again; then the card is written."
         )
     if report.passed_over:

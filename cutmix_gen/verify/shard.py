@@ -197,7 +197,7 @@ class _Checker:
         ):
             yield self._of_record("class_weight is not the sum of the label shares of the shard")
         for name, count in (("converted", record.converted), ("animated", record.animated)):
-            if not 0 <= count <= record.samples:
+            if not 0 <= count <= record.samples + len(record.skipped):
                 yield self._of_record(f"{name} is {count} of {record.samples:,} samples")
         missing = np.flatnonzero(~self._there).tolist()
         if len(record.skipped) != len(missing):
