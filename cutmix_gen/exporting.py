@@ -6,7 +6,7 @@ import shutil
 from functools import partial
 from pathlib import Path
 
-from cutmix_gen.errors import SetError
+from cutmix_gen.errors import SetError, UsageError
 from cutmix_gen.execute import TaskProgress, run_counted
 from cutmix_gen.exports import make_export
 from cutmix_gen.ledger import Ledger
@@ -16,7 +16,7 @@ from cutmix_gen.storage import Place, local_copy, sha256
 
 
 def export_set(
-    output: Place, folder: Path, form: str, jobs: int | None = None, progress: TaskProgress | None = None
+    output: Place, folder: Place, form: str, jobs: int | None = None, progress: TaskProgress | None = None
 ) -> int:
     """Write the committed samples of a set to a new folder, which appears whole or not at all.
 
@@ -24,7 +24,8 @@ def export_set(
     ----------
     output : Place
         The folder of the set.
-    folder : Path
+    folder : Place
+        On this machine.
     form : str
         One of `EXPORTS`.
     jobs : int, optional
@@ -42,8 +43,13 @@ def export_set(
     SetError
         If there is no finished set, or a shard of it is damaged, or there is something where the new folder should be.
     UsageError
-        If the form needs a library that is not installed.
+        If the form needs a library that is not installed, or the folder is in a store.
     """
+    if not isinstance(folder, Path):
+        raise UsageError(
+            f"FOLDER must be on this machine, but it is {folder}. Write to a folder here, and copy it with the "
+            "store's own tool, e.g. aws s3 sync FOLDER s3://BUCKET/PATH."
+        )
     manifest = Manifest(output)
     info = manifest.read_set()
     export = make_export(form)

@@ -96,6 +96,86 @@ def test_a_port_is_no_password(text):
     assert str(parse_place(text)) == text
 
 
+MISSPELT = (
+    *("s3:/{}", "s3//{}", "s3:{}", "S3:/{}", " s3://{}", "gs:/{}", "hdfs:{}", "abfs:/{}", "file:/{}"),
+    *("fsspec+memory:/{}", "S3://{}/Secret", "s3:///{}", "s3://someone:12/{}", "https:/{}", "wasbs:/{}"),
+)
+GIVEN = "someone:Top/Secret@bucket/x?secret_key=AnotherSecret"
+
+
+@pytest.mark.parametrize("form", MISSPELT)
+def test_a_uri_gone_wrong_is_refused_and_its_secrets_are_not_said(form, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    text = form.format(GIVEN)
+    for place in (text, Path(text))[: 1 + (":" in form)]:  # of s3// a Path leaves a folder s3
+        with pytest.raises(UsageError) as caught:
+            parse_place(place)
+        assert not leaks(str(caught.value))
+    folder = make_folder(tmp_path / "images", per_class=2)
+    for arguments in (["generate", folder, text], ["info", text], ["convert", folder, text, "--format", "webdataset"]):
+        result = CliRunner().invoke(main, [*map(str, arguments)])
+        assert result.exit_code == 2, result.output
+        assert not leaks(result.output + result.stderr)
+    assert [path.name for path in tmp_path.iterdir()] == ["images"]
+
+
+@pytest.mark.parametrize(
+    ("text", "place"),
+    [
+        ("S3://bucket/x", "s3://bucket/x"),
+        ("S3://me:word@bucket/X", "s3://bucket/X"),
+        ("HDFS://Host:8020/x", "hdfs://Host:8020/x"),
+        ("FILE:///data/x", "/data/x"),
+        ("file://localhost/data/x%20y", "/data/x y"),
+        ("s3", "s3"),
+        ("s3/x", "s3/x"),
+        ("./s3:x", "s3:x"),
+        ("data/s3://x", "data/s3:/x"),
+        ("photos@home:2024", "photos@home:2024"),
+        ("C:/data", "C:/data"),
+    ],
+)
+def test_what_is_a_uri_or_a_path_is_taken_for_one(text, place):
+    assert str(parse_place(text)) == place
+
+
+@pytest.mark.parametrize("text", ["file://images/x", "file://x", "file://someone:Secret@host/x", "file://["])
+def test_a_file_uri_names_no_other_machine(text):
+    with pytest.raises(UsageError, match="three slashes") as caught:
+        parse_place(text)
+    assert not leaks(str(caught.value))
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["generate", "SRC", "OUT", "--config", "{}"],
+        ["generate", "SRC", "OUT", "--pairs", "{}"],
+        ["generate", "SRC", "OUT", "{}"],
+        ["generate", "SRC", "OUT", "--strategy", "{}"],
+        ["generate", "SRC", "OUT", "--format", "{}"],
+        ["generate", "SRC", "OUT", "--copies", "{}"],
+        ["generate", "SRC", "OUT", "--slice", "{}"],
+        ["generate", "SRC", "OUT", "--{}"],
+        ["{}"],
+        ["--{}"],
+        ["report", "OUT", "-o", "{}"],
+        ["export", "OUT", "{}", "--format", "{}"],
+        ["replay", "OUT", "KEY", "--source", "{}"],
+        ["grid", "OUT", "-o", "{}"],
+    ],
+)
+@pytest.mark.parametrize("form", ["s3://someone:Secret@bucket/x", "s3:/someone:Top/Secret@bucket/x?key=Hidden"])
+@pytest.mark.usefixtures("store")
+def test_a_uri_in_the_wrong_place_is_not_repeated(arguments, form, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    result = CliRunner().invoke(main, [each.format(form) for each in arguments])
+    assert result.exit_code in (1, 2)
+    assert not leaks(result.output + result.stderr)
+    assert "a bug" not in result.output + result.stderr
+    assert [path.name for path in tmp_path.iterdir()] == ["scratch"]
+
+
 OFFLINE = """
 import socket, sys
 class NoSocket(socket.socket):

@@ -17,6 +17,7 @@ import click
 
 from cutmix_gen.cli.progress import show_log
 from cutmix_gen.errors import CutMixGenError, InterruptedRunError, did_you_mean
+from cutmix_gen.storage import hide_passwords, hide_secrets
 from cutmix_gen.text import printable_lines
 from cutmix_gen.version import __version__
 
@@ -65,8 +66,9 @@ class _Group(click.Group):
         try:
             with _leaving_quietly():
                 return super().parse_args(ctx, args)
-        except click.ClickException:
+        except click.ClickException as error:
             _drop_what_is_unread()
+            _hide_secrets_of(error)
             raise
 
     def invoke(self, ctx: click.Context) -> Any:
@@ -81,13 +83,20 @@ class _Group(click.Group):
                 raise
             goes_on = _GOES_ON if ctx.invoked_subcommand == "generate" else ""
             _fail(InterruptedRunError(f"Interrupted.{goes_on}"))
-        except (click.ClickException, click.exceptions.Exit, click.Abort):
+        except (click.ClickException, click.exceptions.Exit, click.Abort) as error:
             _drop_what_is_unread()
+            if isinstance(error, click.ClickException):
+                _hide_secrets_of(error)
             raise
         except Exception as error:
             if ctx.params["debug"]:
                 raise
             _fail(error)
+
+
+def _hide_secrets_of(error: click.ClickException) -> None:
+    """Keep click from repeating what was meant for a URI and came to another place of the command."""
+    error.message = hide_secrets(error.message)  # type: ignore[misc]  # a new error would lose its kind and its context
 
 
 @contextmanager
@@ -133,10 +142,10 @@ def _fail(error: Exception) -> None:
     _drop_what_is_unread()  # the exit code says it all the same
     click.secho("Error: ", fg="red", bold=True, err=True, nl=False)
     if isinstance(error, CutMixGenError | OSError):
-        click.echo(printable_lines(str(error)), err=True)
+        click.echo(printable_lines(hide_passwords(str(error))), err=True)
     else:
         text = f"{type(error).__name__}: {error} (a bug of cutmix-gen; --debug shows where)"
-        click.echo(printable_lines(text), err=True)
+        click.echo(printable_lines(hide_passwords(text)), err=True)
     sys.exit(error.exit_code if isinstance(error, CutMixGenError) else 1)
 
 

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import click
 
-from cutmix_gen.cli.options import OUT, NearestChoice, json_option, print_json, say
+from cutmix_gen.cli.options import OUT, PLACE, NearestChoice, json_option, print_json, say
 from cutmix_gen.cli.progress import Progress, talk_options
 from cutmix_gen.exports import EXPORTS
 from cutmix_gen.storage import Place
@@ -14,12 +12,12 @@ from cutmix_gen.storage import Place
 
 @click.command("export")
 @OUT
-@click.argument("folder", metavar="FOLDER", type=click.Path(path_type=Path))
+@click.argument("folder", metavar="FOLDER", type=PLACE)
 @click.option("--format", "form", type=NearestChoice(list(EXPORTS)), required=True, help="What to write.")
 @click.option("-j", "--jobs", type=click.IntRange(1), metavar="INT", help="Processes.  [default: usable cores]")
 @talk_options
 @json_option
-def command(output: Place, folder: Path, form: str, jobs: int | None, quiet: bool, as_json: bool) -> None:
+def command(output: Place, folder: Place, form: str, jobs: int | None, quiet: bool, as_json: bool) -> None:
     """Write the samples of the set in OUT to a new FOLDER in another form. No image is decoded.
 
     imagefolder has SPLIT/CLASS/KEY.jpg and a metadata.jsonl with all fields, as Hugging Face's imagefolder reads it.

@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import click
 
-from cutmix_gen.cli.options import OUT
+from cutmix_gen.cli.options import OUT, PLACE, check_file
 from cutmix_gen.loaders import LOADERS
-from cutmix_gen.storage import Place
+from cutmix_gen.storage import Place, put_bytes
 
 
 @click.command("loader")
 @OUT
 @click.option("--framework", type=click.Choice(list(LOADERS)), required=True, help="What to train with.")
-@click.option("-o", "--output", "file", metavar="FILE", type=click.Path(path_type=Path), help="Write it to a file.")
-def command(output: Place, framework: str, file: Path | None) -> None:
+@click.option("-o", "--output", "file", metavar="FILE", type=PLACE, callback=check_file, help="Write it to a file.")
+def command(output: Place, framework: str, file: Place | None) -> None:
     """Print a script that trains on the set in OUT as it stands, without this package.
 
     It has the set's own paths, classes and sizes, and it reads, decodes, shuffles, batches and changes the images in
@@ -31,5 +29,5 @@ def command(output: Place, framework: str, file: Path | None) -> None:
     if file is None:
         click.echo(script, nl=False)
     else:
-        file.write_text(script, encoding="utf-8")
+        put_bytes(file, script.encode())
         click.echo(f"Wrote {file}.")

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from cutmix_gen.cli.options import PLACE
+from cutmix_gen.cli.options import PLACE, check_file
 from cutmix_gen.storage import Place
 
 if TYPE_CHECKING:
@@ -48,17 +47,13 @@ def shape_options(command: Command) -> Command:
     return rows(columns(command))
 
 
-def _checked(_ctx: click.Context, _param: click.Parameter, place: Place | None) -> Place | None:
-    """Refuse a file that cannot be written before anything is drawn."""
+def _checked(ctx: click.Context, param: click.Parameter, place: Place | None) -> Place | None:
+    """Refuse a file that cannot be written, or is no picture by its name, before anything is drawn."""
     if place is not None:
         from cutmix_gen.drawing.files import picture_format  # noqa: PLC0415  each command imports what it needs
 
         picture_format(place.name)
-        if place.is_dir():
-            raise click.UsageError(f"-o must be a file, but {place} is a folder.")
-        if isinstance(place, Path) and not place.absolute().parent.is_dir():
-            raise click.UsageError(f"There is no folder {place.parent} to write {place.name} to.")
-    return place
+    return check_file(ctx, param, place)
 
 
 def check_outside(picture: Place, source: Place) -> None:

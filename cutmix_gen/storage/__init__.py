@@ -15,7 +15,7 @@ from typing import NamedTuple, TypeVar
 
 from cutmix_gen.storage.local import AtomicFile, alone, held, one_at_a_time, remove_local_leftovers, writing
 from cutmix_gen.storage.names import checked_digest, checked_name, is_digest, is_name, path_bytes, path_text
-from cutmix_gen.storage.places import Place, is_local, parse_place, place_beside
+from cutmix_gen.storage.places import Place, hide_passwords, hide_secrets, is_local, parse_place, place_beside
 from cutmix_gen.storage.sources import check_below, open_source, read_file, source_path
 
 __all__ = [
@@ -28,6 +28,8 @@ __all__ = [
     "checked_digest",
     "checked_name",
     "held",
+    "hide_passwords",
+    "hide_secrets",
     "is_digest",
     "is_local",
     "is_name",

@@ -35,6 +35,8 @@ _HARMLESS = frozenset({"scheme", "endpoint_override", "region", "project_id", "r
 """What may be said of a query; whatever else stands in one may be a secret."""
 _CONTAINER = ("abfs", "abfss")
 """Schemes in which what stands before the @ is a container and no user."""
+_BUCKETS = ("s3", "gs", "gcs")
+"""Schemes in which a bucket, which has no port, comes first."""
 _DIRECT = ("s3", "gcs", "abfs")
 """Kinds of stores in which an object appears when it is complete, and folders need not be made."""
 _FINAL = re.compile(
@@ -61,7 +63,11 @@ class _Root:
                 f"A place in a store must be SCHEME://BUCKET/PATH, but it is '{uri.partition('://')[0]}://...'."
             )
         self.scheme, authority, query = found["scheme"], found["authority"], found["query"] or ""
-        if _CUT.search(authority):
+        if not authority and self.scheme in _BUCKETS:
+            raise UsageError(
+                f"{self.scheme}:// must be followed by a bucket, but there is none: {self.scheme}://BUCKET/PATH"
+            )
+        if _CUT.search(authority) or (self.scheme in _BUCKETS and ":" in authority and "@" not in authority):
             raise UsageError(
                 f"The password in {self.scheme}://... has a character that ends it. Write / as %2F, ? as %3F, # as %23."
             )

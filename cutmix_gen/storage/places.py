@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import re
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias, Union
-from urllib.parse import unquote, urlsplit
+from urllib.parse import unquote_to_bytes
 
 from cutmix_gen.errors import UsageError
 
@@ -15,9 +16,18 @@ if TYPE_CHECKING:
 Place: TypeAlias = Union[Path, "ObjectPath"]
 """Where files lie; both have the part of `pathlib.Path` that this program uses."""
 
-_IS_URI = re.compile(r"[a-z][a-z0-9+.-]+://", re.ASCII)
-_WAS_URI = re.compile(r"(s3|gs|gcs|hdfs|viewfs|abfss?|fsspec\+[a-z0-9+.-]+):/[^/]", re.ASCII)
-"""What `pathlib` makes of a URI: it takes one of the two slashes away."""
+_IS_URI = re.compile(r"(?P<scheme>[a-z][a-z0-9+.-]+)://", re.ASCII | re.IGNORECASE)
+_SCHEME = r"(?:s3[an]?|gs|gcs|hdfs|viewfs|abfss?|wasbs?|https?|file|fsspec\+[a-z0-9+.-]+)"
+_LIKE_URI = re.compile(rf"\s*(?P<scheme>{_SCHEME})(:|//)", re.ASCII | re.IGNORECASE)
+"""What somebody means for a URI that is none: a slash or the colon is missing, as `pathlib` leaves it too."""
+_SECRETS = re.compile(
+    rf"(\b(?:[a-z][a-z0-9+.-]*:/+|{_SCHEME}(?::|//)/*)).*@|(?<=\?)[^\s'\"]+", re.ASCII | re.IGNORECASE
+)
+_PASSWORDS = re.compile(
+    r"(?<=://)[^/\s@\[]*:(?!\d*(?:[/?\s]|$))\S*@"  # a colon before no port
+    rf"|(?P<misspelt>\b{_SCHEME}(?::/?(?![/\s])|//))(?=\S*[@?])[^\s'\"]*",
+    re.ASCII | re.IGNORECASE,
+)
 
 
 def parse_place(text: str | Place) -> Place:
@@ -25,27 +35,74 @@ def parse_place(text: str | Place) -> Place:
 
     >>> parse_place("photos/train")
     PosixPath('photos/train')
-    >>> parse_place("s3://user:password@bucket/photos")
+    >>> parse_place("S3://user:password@bucket/photos")
     ObjectPath('s3://bucket/photos')
 
     Raises
     ------
     UsageError
-        If it was a URI before it was made a `Path`.
+        If it is nearly a URI: misspelt, or made a `Path` before.
     """
-    if isinstance(text, Path):
-        if _WAS_URI.match(str(text)):
-            raise UsageError(f"{text} was made a Path, which spoils a URI. Give it as text.")
+    if not isinstance(text, str | Path):
         return text
-    if not isinstance(text, str):
-        return text
-    if text.startswith("file://"):
-        return Path(unquote(urlsplit(text).path))
-    if not _IS_URI.match(text):
+    uri = _IS_URI.match(text) if isinstance(text, str) else None
+    if uri is None:
+        _check_no_uri(text)
         return Path(text)
+    scheme, rest = uri["scheme"].lower(), str(text)[uri.end() :]
+    if scheme == "file":
+        return _local(rest)
     from cutmix_gen.storage.objects import ObjectPath  # noqa: PLC0415  local runs need none of it
 
-    return ObjectPath(text)
+    return ObjectPath(f"{scheme}://{rest}")
+
+
+def _local(rest: str) -> Path:
+    """Return the path of a file:// URI, by what follows its slashes."""
+    host, _, path = rest.partition("/")
+    if host.lower() not in ("", "localhost"):
+        raise UsageError(
+            "A file:// URI must have three slashes and a path from the root on, as file:///data/images has, but a "
+            "name of a machine follows on the first two."
+        )
+    return Path("/" + os.fsdecode(unquote_to_bytes(path)))
+
+
+def _check_no_uri(text: str | Path) -> None:
+    """Raise `UsageError` for a URI that has gone wrong: it would become a folder with a password as its name."""
+    like = _LIKE_URI.match(str(text))
+    if like is None:
+        return
+    if isinstance(text, Path):
+        raise UsageError(f"{hide_secrets(str(text))} was made a Path, which spoils a URI. Give it as text.")
+    raise UsageError(
+        f"A URI must be SCHEME://BUCKET/PATH, but it is {hide_secrets(text)}. Write "
+        f"{like['scheme'].lower()}://..., or ./{like[0].strip()}... for a folder of this machine."
+    )
+
+
+def hide_secrets(text: str) -> str:
+    """Return a text from outside without what may be the user, the password or the query of a URI in it.
+
+    It hides too much rather than too little: it is for texts that are in no form, as a wrong option is.
+
+    >>> hide_secrets("there is no s3:/user:pass/word@bucket/x?key=1 here")
+    'there is no s3:/...@bucket/x?... here'
+    """
+    return "\n".join(
+        _SECRETS.sub(lambda match: f"{match[1]}...@" if match[1] else "...", line) for line in text.split("\n")
+    )
+
+
+def hide_passwords(text: str) -> str:
+    """Return a text of this program or of a library without the passwords of URIs that may be quoted in it.
+
+    Places are there as they were written: they have none.
+
+    >>> hide_passwords("tcp://user:word@host:80 does not answer")
+    'tcp://...@host:80 does not answer'
+    """
+    return _PASSWORDS.sub(lambda match: f"{match['misspelt']}..." if match["misspelt"] else "...@", text)
 
 
 def is_local(where: Place) -> bool:
