@@ -6,7 +6,7 @@ import hashlib
 import json
 import math
 from collections.abc import Collection
-from dataclasses import dataclass, field, fields, replace
+from dataclasses import Field, dataclass, field, fields, replace
 from typing import Any
 
 from cutmix_gen.codecs import CODECS, IMAGE_FORMATS, INTERPOLATIONS, MAX_PIXELS, MODES, MOST_PIXELS, Encoding
@@ -17,15 +17,41 @@ from cutmix_gen.layout import is_split
 from cutmix_gen.masks import STRATEGIES, LamLaw, WeightedStrategy, parse_strategies
 from cutmix_gen.pairing import PAIRINGS, GivenPairing, Pairing
 from cutmix_gen.quotas import Quota, parse_quotas
+from cutmix_gen.ranges import (
+    ALPHA,
+    ASPECT,
+    COPIES,
+    FAILURES,
+    JOBS,
+    PART,
+    PERCENT,
+    QUALITY,
+    SAMPLES,
+    SCALE,
+    SEED,
+    SHARD_SIZE,
+    SHARE,
+    SIDE,
+    SLICES,
+    WEIGHT,
+    Range,
+    whole_number,
+)
 from cutmix_gen.records import Size
 from cutmix_gen.shards import SHARD_FORMATS
 from cutmix_gen.storage import Place, parse_place
+from cutmix_gen.text import brief
 
 DENSE_LABELS_UP_TO = 1000
 """Classes up to which `--dense-labels auto` writes dense vectors: 4 KB a sample."""
 
 MIXING = frozenset({"strategy", "mix_option", "alpha", "stratify", "lam_range", "pairing", "hflip"})
 """Fields that are about mixed samples alone."""
+
+_LONGEST_SPLIT = 100
+"""Characters: a file name has 255 bytes."""
+_LONGEST_WEBP = 16_383
+"""Pixels of a side."""
 
 _AUTO = "auto"
 _AUTO_FIELDS = ("mode", "image_format", "codec", "dense_labels")
@@ -36,6 +62,7 @@ def _option(  # noqa: PLR0913  a declaration reads better flat
     text: str,
     *,
     choices: Collection[str] | None = None,
+    among: Range | None = None,
     metavar: str | None = None,
     flag: str | None = None,
     identity: bool = True,
@@ -45,8 +72,8 @@ def _option(  # noqa: PLR0913  a declaration reads better flat
     The command line makes its option of it, and the digest takes the field in if it decides about the bytes
     (`identity`).
     """
-    metadata = {"help": text, "choices": choices, "metavar": metavar, "flag": flag, "identity": identity}
-    return field(default=default, metadata=metadata)
+    metadata = {"help": text, "choices": choices, "among": among, "metavar": metavar, "flag": flag}
+    return field(default=default, metadata=metadata | {"identity": identity})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -68,9 +95,10 @@ class GenerateConfig:
     copies: float | None = _option(
         None,
         "CutMix samples per source image; 0.5 makes one of every second image.  [default: 1]",
+        among=COPIES,
         metavar="FLOAT",
     )
-    num_samples: int | None = _option(None, "CutMix samples in all, instead of --copies.", metavar="INT")
+    num_samples: int | None = _option(None, "CutMix samples in all, instead of --copies.", among=SAMPLES, metavar="INT")
     originals: bool = _option(
         True,
         "Write the originals too, in the same schema, with one-hot labels.",
@@ -78,14 +106,17 @@ class GenerateConfig:
     )
     strategy: tuple[str, ...] = _option(
         ("cutmix",),
-        f"Way of mixing: {', '.join(STRATEGIES)}. May be repeated; a sample's strategy is drawn by weight.",
+        f"Way of mixing: {', '.join(STRATEGIES)}. May be repeated; a sample's strategy is drawn by "
+        f"weight.  [{WEIGHT.bounds}]",
         metavar="NAME[:WEIGHT]",
     )
-    alpha: float = _option(1.0, "The share of the base is drawn from Beta(alpha, alpha).", metavar="FLOAT")
+    alpha: float = _option(1.0, "The share of the base is drawn from Beta(alpha, alpha).", among=ALPHA, metavar="FLOAT")
     mix_option: tuple[str, ...] = _option(
         (), "A strategy's own parameter, e.g. grid=4 for patches. May be repeated.", metavar="KEY=VALUE"
     )
-    lam_range: str = _option("", "Only samples whose base owns a share between these two.", metavar="LO,HI")
+    lam_range: str = _option(
+        "", f"Only samples whose base owns a share between these two.  [{SHARE.bounds}]", metavar="LO,HI"
+    )
     stratify: bool = _option(
         False, "Spread the drawn lam evenly over its law within each block: less noise.", flag="--stratify"
     )
@@ -98,18 +129,24 @@ class GenerateConfig:
     )
     size: str = _option(
         "keep",
-        "Size of every image. keep: the base image's own size, the donor fitted to cover it.",
+        f"Size of every image. keep: the base image's own size, the donor fitted to cover it.  [sides {SIDE.bounds}]",
         metavar="keep|N|WxH",
     )
     fit: str = _option("center-crop", "How an image reaches the size.", choices=tuple(FITS))
     scale: str = _option(
-        "0.08,1", "Of random-resized-crop: bounds of the crop's share of the image's area.", metavar="LO,HI"
+        "0.08,1",
+        f"Of random-resized-crop: bounds of the crop's share of the image's area.  [{SCALE.bounds}]",
+        metavar="LO,HI",
     )
     aspect: str = _option(
-        "3/4,4/3", "Of random-resized-crop: bounds of the crop's width over its height.", metavar="LO,HI"
+        "3/4,4/3",
+        f"Of random-resized-crop: bounds of the crop's width over its height.  [{ASPECT.bounds}]",
+        metavar="LO,HI",
     )
     interpolation: str = _option("bilinear", "How images are resized, antialiased.", choices=INTERPOLATIONS)
-    hflip: float = _option(0.0, "Probability with which each image is mirrored before mixing.", metavar="P")
+    hflip: float = _option(
+        0.0, "Probability with which each image is mirrored before mixing.", among=SHARE, metavar="P"
+    )
     mode: str = _option(
         _AUTO,
         "One pixel mode for the whole set. auto keeps a grayscale or 16-bit set as it is.",
@@ -120,9 +157,11 @@ class GenerateConfig:
         "One image format for the whole set. auto: JPEG where most sources are JPEG, else PNG.",
         choices=(_AUTO, *IMAGE_FORMATS),
     )
-    quality: int = _option(95, "Of JPEG and WebP, 1 to 100; 100 makes WebP lossless.", metavar="INT")
+    quality: int = _option(95, "Of JPEG and WebP; 100 makes WebP lossless.", among=QUALITY, metavar="INT")
     subsampling: str = _option("444", "Of JPEG's colour.", choices=("444", "422", "420"))
-    label_smoothing: float = _option(0.0, "Share of the dense label that is spread over all classes.", metavar="FLOAT")
+    label_smoothing: float = _option(
+        0.0, "Share of the dense label that is spread over all classes.", among=PART, metavar="FLOAT"
+    )
     dense_labels: str = _option(
         _AUTO,
         f"Write a vector of all classes with each sample. auto: up to {DENSE_LABELS_UP_TO:,} classes.",
@@ -132,6 +171,7 @@ class GenerateConfig:
     max_pixels: int = _option(
         MAX_PIXELS,
         "An image whose header claims more pixels is skipped before it is decoded.",
+        among=Range(1, MOST_PIXELS),
         metavar="INT",
     )
     license: str = _option(
@@ -144,12 +184,16 @@ class GenerateConfig:
         identity=False,
     )
     shard_size: int = _option(
-        1000, "Samples a shard at most; a small set is cut finer so that every core has work.", metavar="INT"
+        1000,
+        "Samples a shard at most; a small set is cut finer so that every core has work.",
+        among=SHARD_SIZE,
+        metavar="INT",
     )
-    seed: int = _option(0, "Start of every random draw.", metavar="INT")
+    seed: int = _option(0, "Start of every random draw.", among=SEED, metavar="INT")
     jobs: int | None = _option(
         None,
-        "Processes to work with.  [default: usable cores]",
+        "Processes to work with, of which none is without a task.  [default: usable cores]",
+        among=JOBS,
         metavar="INT",
         flag="-j/--jobs",
         identity=False,
@@ -168,7 +212,7 @@ class GenerateConfig:
     )
     slice: str | None = _option(
         None,
-        "Make only every Nth task, the Ith first (I from 0): one process of several.",
+        f"Make only every Nth task, the Ith first (I from 0): one process of several.  [N {SLICES.bounds}]",
         metavar="I/N",
         identity=False,
     )
@@ -187,20 +231,15 @@ class GenerateConfig:
     def __post_init__(self) -> None:
         for name in ("source", "output"):
             object.__setattr__(self, name, parse_place(getattr(self, name)))
-        for name in ("strategy", "mix_option", "pairs"):
-            value = getattr(self, name)
-            object.__setattr__(self, name, (value,) if isinstance(value, str) else tuple(value))
-        for name in ("copies", "alpha", "hflip", "label_smoothing"):
-            value = getattr(self, name)
-            object.__setattr__(self, name, None if value is None else float(value))  # 1 and 1.0 are one identity
-        object.__setattr__(self, "size", _canonical_size(self.size))
+        for item in fields(self):
+            if "help" in item.metadata:
+                object.__setattr__(self, item.name, checked(item, getattr(self, item.name)))
         if self.copies == 1.0 and self.num_samples is None and not self.pairs:
             object.__setattr__(self, "copies", None)  # what is the default is the default, said or not
-        object.__setattr__(self, "max_failures", str(self.max_failures))
+        object.__setattr__(self, "size", _canonical_size(self.size))
         for name in ("lam_range", "scale", "aspect"):
             object.__setattr__(self, name, getattr(self, name).replace(" ", ""))
-        self._check_choices()
-        self._check_numbers()
+        self._check_names()
         self._check_together()
         parse_strategies(self.strategy, self.mix_option)
         self._check_bounds()
@@ -208,59 +247,24 @@ class GenerateConfig:
         self.allowed_failures(1)
         self.slice_of_tasks()
 
-    def _check_choices(self) -> None:
-        for item in fields(self):
-            choices = item.metadata.get("choices")
-            value = getattr(self, item.name)
-            if choices and value not in choices:
-                raise UsageError(
-                    f"{_flag(item.name)} must be one of {', '.join(choices)}, but it is '{value}'."
-                    f"{did_you_mean(str(value), choices)}"
-                )
-
-    def _check_numbers(self) -> None:
-        copies = 1.0 if self.copies is None else self.copies
-        for name, ok, expected in (
-            ("copies", math.isfinite(copies) and copies >= 0, "a number from 0 up"),
-            ("num_samples", self.num_samples is None or self.num_samples >= 0, "a whole number from 0 up"),
-            ("alpha", math.isfinite(self.alpha) and self.alpha > 0, "a number above 0"),
-            ("hflip", 0 <= self.hflip <= 1, "a probability from 0 to 1"),
-            ("quality", 1 <= self.quality <= 100, "a whole number from 1 to 100"),
-            ("label_smoothing", 0 <= self.label_smoothing < 1, "a number from 0 to below 1"),
-            ("shard_size", self.shard_size >= 3, "at least 3, so that every image of a shard has a partner"),
-            ("max_pixels", 1 <= self.max_pixels <= MOST_PIXELS, f"a whole number from 1 to {MOST_PIXELS:,}"),
-            ("seed", 0 <= self.seed < 2**63, "a whole number from 0 to 2^63 - 1"),
-            ("jobs", self.jobs is None or self.jobs >= 1, "at least 1"),
-        ):
-            if not ok:
-                raise UsageError(f"{_flag(name)} must be {expected}, but it is {getattr(self, name)}.")
-        for item in fields(self):
-            value = getattr(self, item.name)
-            if str(item.type).startswith("int") and value is not None and type(value) is not int:
-                raise UsageError(f"{_flag(item.name)} must be a whole number, but it is {value!r}.")
-            if str(item.type) == "bool" and type(value) is not bool:
-                raise UsageError(f"{_flag(item.name)} must be true or false, but it is {value!r}.")
-        if not is_split(self.split) or self.split == "all":
+    def _check_names(self) -> None:
+        if not is_split(self.split) or len(self.split) > _LONGEST_SPLIT or self.split == "all":
             raise UsageError(
-                f"--split must be a name of letters, digits and '_', with single dots between them, and not 'all', "
-                f"but it is '{self.split}'. It becomes part of file names, e.g. train."
+                f"--split must be a name of letters, digits and '_', {_LONGEST_SPLIT} at most, with single dots "
+                f"between them, and not 'all', but it is '{brief(self.split)}'. It becomes part of file names, e.g. "
+                "train."
+            )
+        if self.license and (not self.license.isprintable() or not self.license.strip() or len(self.license) > 200):
+            raise UsageError(
+                "--license must be a name on one line, of 200 characters at most, e.g. cc-by-4.0, but it is "
+                f"'{brief(self.license)}'."
             )
 
-        if self.license and (not self.license.isprintable() or not self.license.strip()):
-            raise UsageError(f"--license must be a name on one line, e.g. cc-by-4.0, but it is {self.license!r}.")
-
     def _check_bounds(self) -> None:
-        for name, low, high, example in (
-            ("scale", 0.0, 1.0, "0.2,1"),
-            ("aspect", 0.0, 100.0, "3/4,4/3"),
-            ("lam_range", 0.0, 1.0, "0.2,0.8"),
-        ):
-            bounds = _bounds(getattr(self, name)) if getattr(self, name) or name != "lam_range" else (low, high)
-            if bounds is None or not low <= bounds[0] <= bounds[1] <= high or (name != "lam_range" and bounds[0] == 0):
-                raise UsageError(
-                    f"{_flag(name)} must be two numbers from {low:g} to {high:g}, the smaller first, e.g. {example}, "
-                    f"but it is '{getattr(self, name)}'."
-                )
+        for name, among, example in (("scale", SCALE, "0.2,1"), ("aspect", ASPECT, "3/4,4/3")):
+            _check_bounds(name, getattr(self, name), among, example)
+        if self.lam_range:
+            _check_bounds("lam_range", self.lam_range, SHARE, "0.2,0.8")
 
     def _check_together(self) -> None:
         if self.copies is not None and self.num_samples is not None:
@@ -287,6 +291,11 @@ class GenerateConfig:
             raise UsageError("There is nothing to make: --no-originals, and no CutMix sample is asked for.")
         if self.mode == "I;16" and self.image_format in ("jpeg", "webp"):
             raise UsageError(f"{self.image_format} cannot hold 16-bit pixels. Give --image-format png or --mode L.")
+        if self.image_format == "webp" and self.target and max(self.target) > _LONGEST_WEBP:
+            raise UsageError(
+                f"WebP holds images of up to {_LONGEST_WEBP:,} px a side. Give --image-format png or jpeg, or a "
+                "smaller --size."
+            )
         if self.mode == "L" and self.image_format == "webp":
             raise UsageError("WebP has no grayscale. Give --image-format png or jpeg, or --mode RGB.")
 
@@ -369,7 +378,7 @@ class GenerateConfig:
         """Return the way images are paired."""
         return GivenPairing() if self.pairs else PAIRINGS[self.pairing]()
 
-    def quotas(self) -> list[Quota]:
+    def quotas(self) -> tuple[Quota, ...]:
         """Return how many samples of which classes are wanted, where `--pairs` says so."""
         return parse_quotas(self.pairs)
 
@@ -393,25 +402,30 @@ class GenerateConfig:
     def allowed_failures(self, num_images: int) -> int:
         """Return how many of so many sources may be unreadable."""
         text = self.max_failures.strip()
-        try:
-            if text.endswith("%"):
-                share = float(text[:-1])
-                if 0 <= share <= 100:
-                    return math.ceil(num_images * share / 100)  # one broken image stops no small set
-            elif int(text) >= 0:
-                return int(text)
-        except ValueError:
-            pass  # the one message below serves every wrong form
-        raise UsageError(f"--max-failures must be a count or a percentage like 1%, but it is '{text}'.")
+        share = _number(text[:-1]) if text.endswith("%") else None
+        if share is not None and share in PERCENT:
+            return math.ceil(num_images * share / 100)  # one broken image stops no small set
+        count = whole_number(text, FAILURES)
+        if count is None:
+            raise UsageError(
+                f"--max-failures must be a count or a percentage like 1% ({FAILURES.bounds}, or {PERCENT.bounds} %), "
+                f"but it is '{brief(text)}'."
+            )
+        return count
 
     def slice_of_tasks(self) -> tuple[int, int]:
         """Return (I, N): of all tasks this process makes those whose number is I modulo N."""
         if self.slice is None:
             return 0, 1
         first, _, count = self.slice.partition("/")
-        if first.isdecimal() and count.isdecimal() and int(first) < int(count):
-            return int(first), int(count)
-        raise UsageError(f"--slice must be I/N with I from 0 to N - 1, e.g. 0/4, but it is '{self.slice}'.")
+        of = whole_number(count, SLICES)
+        number = whole_number(first, Range(0, of - 1)) if of else None
+        if of is None or number is None:
+            raise UsageError(
+                f"--slice must be I/N with I from 0 to N - 1 and N {SLICES.bounds}, e.g. 0/4, but it is "
+                f"'{brief(self.slice)}'."
+            )
+        return number, of
 
     def identity(self) -> dict[str, Any]:
         """Return what decides about the bytes, as plain JSON values."""
@@ -457,29 +471,82 @@ def _flag(name: str) -> str:
     return "--" + name.replace("_", "-")
 
 
+def checked(item: Field[Any], value: Any) -> Any:
+    """Return a value of an option in its one form.
+
+    Raises
+    ------
+    UsageError
+        If it is none that the option may have.
+    """
+    flag, kind = _flag(item.name), str(item.type)
+    among, choices = item.metadata["among"], item.metadata["choices"]
+    if value is None and kind.endswith("| None"):
+        return None
+    if among is not None:
+        if value not in among:
+            raise UsageError(f"{flag} must be {among}, but it is {_found(value)}.")
+        return value if among.whole else float(value)  # 1 and 1.0 are one identity
+    if kind == "bool":
+        if not isinstance(value, bool):
+            raise UsageError(f"{flag} must be true or false, but it is {_found(value)}.")
+        return value
+    if kind.startswith("tuple"):
+        return _texts(flag, (value,) if isinstance(value, str) else value)
+    if type(value) is int:
+        value = brief(value)  # size = 224
+    if not isinstance(value, str):
+        raise UsageError(f"{flag} must be text, but it is {_found(value)}.")
+    if choices and value not in choices:
+        hint = did_you_mean(brief(value), choices)
+        raise UsageError(f"{flag} must be one of {', '.join(choices)}, but it is {_found(value)}.{hint}")
+    return value
+
+
+def _found(value: Any) -> str:
+    return f"'{brief(value)}'" if isinstance(value, str) else brief(value)
+
+
+def _texts(flag: str, values: Any) -> tuple[str, ...]:
+    if not isinstance(values, tuple | list) or not all(isinstance(value, str) for value in values):
+        raise UsageError(f"{flag} must be text or a list of texts, but it is {_found(values)}.")
+    return tuple(values)
+
+
+def _check_bounds(name: str, text: str, among: Range, example: str) -> None:
+    bounds = _bounds(text)
+    if bounds is None or bounds[0] not in among or bounds[1] not in among or bounds[0] > bounds[1]:
+        raise UsageError(
+            f"{_flag(name)} must be two numbers {among.bounds}, the smaller first, e.g. {example}, but it is "
+            f"'{brief(text)}'."
+        )
+
+
 def _bounds(text: str) -> tuple[float, float] | None:
     """Return two numbers given as LO,HI, where fractions like 3/4 are fine; None if it is not that."""
+    low, comma, high = text.partition(",")
+    bounds = (_number(low), _number(high))
+    return None if bounds[0] is None or bounds[1] is None or not comma else (bounds[0], bounds[1])
+
+
+def _number(text: str) -> float | None:
+    """Return a number or a fraction like 3/4; None for anything else."""
+    over, _, under = text.partition("/")
     try:
-        low, high = (_number(part) for part in text.split(","))
+        return float(over) / float(under or 1)
     except (ValueError, ZeroDivisionError):
         return None
-    return low, high
 
 
-def _number(text: str) -> float:
-    over, _, under = text.partition("/")
-    return float(over) / float(under or 1)
-
-
-def _canonical_size(text: str | int) -> str:
+def _canonical_size(text: str) -> str:
     if text == "keep":
         return "keep"
-    width, x, height = str(text).lower().partition("x")
-    if width.isdecimal() and (height.isdecimal() or not x):
-        target = Size(int(width), int(height or width))
-        if min(target.width, target.height) >= 1 and target.area >= 2 and max(target.width, target.height) <= 16384:
-            return f"{target.width}x{target.height}"
-    raise UsageError(
-        f"--size must be keep, a side like 224, or WIDTHxHEIGHT like 320x240 (2 pixels at least, sides up to 16384), "
-        f"but it is '{text}'."
-    )
+    first, x, second = text.lower().partition("x")
+    width = whole_number(first, SIDE)
+    height = whole_number(second, SIDE) if x else width
+    if width is None or height is None or width * height < 2:
+        raise UsageError(
+            f"--size must be keep, a side like 224, or WIDTHxHEIGHT like 320x240 (2 pixels at least, sides "
+            f"{SIDE.bounds}), but it is '{brief(text)}'."
+        )
+    return f"{width}x{height}"

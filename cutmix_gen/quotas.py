@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 import numpy.typing as npt
@@ -12,6 +13,8 @@ import numpy.typing as npt
 from cutmix_gen.errors import UsageError, did_you_mean
 from cutmix_gen.pairing import Census
 from cutmix_gen.permutation import Permutation
+from cutmix_gen.ranges import SAMPLES, whole_number
+from cutmix_gen.text import brief
 
 _HEADER = ["class_a", "class_b", "count"]
 
@@ -25,7 +28,8 @@ class Quota:
     count: int
 
 
-def parse_quotas(lines: Sequence[str]) -> list[Quota]:
+@lru_cache(maxsize=4)
+def parse_quotas(lines: tuple[str, ...]) -> tuple[Quota, ...]:
     """Return the quotas that the lines of a CSV file describe: class_a, class_b, count.
 
     A first line with these names is passed over.
@@ -33,20 +37,28 @@ def parse_quotas(lines: Sequence[str]) -> list[Quota]:
     Raises
     ------
     UsageError
-        If a line is none of that.
+        If a line is none of that, or the counts sum to more samples than can be asked for.
     """
     quotas = []
-    for number, row in enumerate(csv.reader(lines), 1):
-        fields = [field.strip() for field in row]
-        if not any(fields) or (number == 1 and fields == _HEADER):
-            continue
-        if len(fields) != 3 or not fields[2].isdecimal():
-            raise UsageError(
-                f"Line {number} of --pairs must be class_a,class_b,count with a whole number as count, "
-                f"but it is '{','.join(row)}'."
-            )
-        quotas.append(Quota(fields[0], fields[1], int(fields[2])))
-    return quotas
+    reader = csv.reader(lines)
+    try:
+        for row in reader:
+            fields = [field.strip() for field in row]
+            if not any(fields) or (reader.line_num == 1 and fields == _HEADER):
+                continue
+            count = whole_number(fields[2], SAMPLES) if len(fields) == 3 else None
+            if count is None:
+                raise UsageError(
+                    f"Line {reader.line_num:,} of --pairs must be class_a,class_b,count with {SAMPLES} as count, "
+                    f"but it is '{brief(','.join(row))}'."
+                )
+            quotas.append(Quota(fields[0], fields[1], count))
+    except csv.Error as error:
+        raise UsageError(f"Line {reader.line_num:,} of --pairs must be class_a,class_b,count, but: {error}.") from error
+    total = sum(quota.count for quota in quotas)
+    if total not in SAMPLES:
+        raise UsageError(f"--pairs must ask for {SAMPLES.bounds} samples, but its counts sum to {total:,}.")
+    return tuple(quotas)
 
 
 class QuotaPlan:
@@ -128,8 +140,9 @@ class QuotaPlan:
 
 def _number(numbers: dict[str, int], census: Census, name: str) -> int:
     if name not in numbers or not census.counts[numbers[name]]:
+        hint = did_you_mean(brief(name), numbers)
         raise UsageError(
-            f"--pairs names the class '{name}', of which there are no images.{did_you_mean(name, numbers)} "
+            f"--pairs names the class '{brief(name)}', of which there are no images.{hint} "
             f"There are: {', '.join(list(numbers)[:50])}{', ...' if len(numbers) > 50 else ''}."
         )
     return numbers[name]

@@ -27,6 +27,7 @@ from cutmix_gen.manifest import Manifest, SetInfo
 from cutmix_gen.plan import Plan, plan_of
 from cutmix_gen.records import Pixels, Row, Rows, ShardHead
 from cutmix_gen.shards import ShardLabels, ShardReader, checked, shard_format
+from cutmix_gen.text import brief
 
 _OPEN = 64
 """Shards that a process has open at a time at most."""
@@ -188,8 +189,8 @@ class Dataset:
         number = self.number(position) if position else None
         if number is None or self.row(number).key != key:
             raise SetError(
-                f"There is no sample {key} among the {len(self):,} that were opened of {self.root}. A key has run, "
-                f"copy and position, e.g. {self.row(0).key if len(self) else '0001-000-000000000'}. What was "
+                f"There is no sample {brief(key)} among the {len(self):,} that were opened of {self.root}. A key has "
+                f"run, copy and position, e.g. {self.row(0).key if len(self) else '0001-000-000000000'}. What was "
                 "skipped, or lies in a shard that is missing, cannot be found."
             )
         return number

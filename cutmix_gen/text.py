@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from reprlib import Repr
+
 
 def printable(text: str, keep: str = "") -> str:
     r"""Return a text with everything escaped that a terminal would act on or not show.
@@ -31,3 +33,34 @@ def _escaped(char: str) -> str:
 def printable_lines(text: str) -> str:
     """Return a text like `printable`, its line breaks kept."""
     return printable(text, keep="\n")
+
+
+def brief(value: object) -> str:
+    """Return a value as a message quotes it, however long it is.
+
+    >>> brief("9" * 5000)
+    '99999999999999999999...99999999999999999999 (5,000 characters)'
+    """
+    if isinstance(value, int) and value.bit_length() > _MOST_BITS:
+        return f"a whole number of {value.bit_length():,} bits"
+    text = value if isinstance(value, str) else _REPR.repr(value)
+    if len(text) <= _MOST_SHOWN:
+        return text
+    return f"{text[:_END]}...{text[-_END:]} ({len(text):,} characters)"
+
+
+_MOST_SHOWN = 80
+_END = 20
+_MOST_BITS = 256
+"""Python refuses to write numbers of many digits."""
+
+
+class _Repr(Repr):
+    """Looks neither deep nor long."""
+
+    def repr_int(self, x: int, level: int) -> str:  # noqa: ARG002  as `Repr` calls it
+        """Return a number, or how long it is."""
+        return brief(x) if x.bit_length() > _MOST_BITS else repr(x)
+
+
+_REPR = _Repr()

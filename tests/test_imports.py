@@ -13,7 +13,8 @@ import cutmix_gen
 ROOT = Path(cutmix_gen.__file__).parent
 
 FLOORS = {
-    0: "errors layout parsing records storage version libraries seals text facts quantities columns listing walk",
+    0: "errors layout ranges parsing records storage version libraries seals text facts quantities columns listing "
+    "walk",
     1: "masks pairing labels geometry mixing ownership recipe saliency permutation quotas tally codecs shards execute",
     2: "config source index manifest framing draws images exports drawing",
     3: "ledger deletion plan archives card croissant sidecars space",

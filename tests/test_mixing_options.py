@@ -144,7 +144,7 @@ def test_pairs_come_from_a_file_on_the_command_line(folder, tmp_path):
     [
         (("class-0,class-9,3",), {}, "names the class 'class-9'"),
         (("class-0,class-1",), {}, "Line 1 of --pairs"),
-        (("class-0,class-1,many",), {}, "whole number as count"),
+        (("class-0,class-1,many",), {}, "whole number from 0 to 1,000,000,000,000 as count"),
         (("class-0,class-1,3",), {"copies": 2}, "Leave --copies"),
         (("class-0,class-1,3",), {"strategy": ("multi",)}, "strategies of two images"),
     ],

@@ -18,7 +18,7 @@ import click
 from cutmix_gen.cli.progress import show_log
 from cutmix_gen.errors import CutMixGenError, InterruptedRunError, did_you_mean
 from cutmix_gen.storage import hide_passwords, hide_secrets
-from cutmix_gen.text import printable_lines
+from cutmix_gen.text import brief, printable_lines
 from cutmix_gen.version import __version__
 
 _STOPPING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
@@ -58,7 +58,7 @@ class _Group(click.Group):
         """Find the command, or suggest the nearest one."""
         name = args[0]
         if name not in _COMMANDS and not name.startswith("-") and not ctx.resilient_parsing:
-            ctx.fail(f"There is no command '{name}'.{did_you_mean(name, _COMMANDS)}")
+            ctx.fail(f"There is no command '{brief(name)}'.{did_you_mean(brief(name), _COMMANDS)}")
         return super().resolve_command(ctx, args)
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from cutmix_gen.cli.options import OUT, NearestChoice, json_option, print_json, say
+from cutmix_gen.cli.options import OUT, NearestChoice, jobs_option, json_option, print_json, say
 from cutmix_gen.cli.progress import Progress, talk_options
 from cutmix_gen.shards import SHARD_FORMATS
 from cutmix_gen.storage import Place, parse_place
@@ -14,7 +14,7 @@ from cutmix_gen.storage import Place, parse_place
 @OUT
 @click.argument("new", metavar="NEW")
 @click.option("--format", "format_name", type=NearestChoice(list(SHARD_FORMATS)), required=True, help="Shard format.")
-@click.option("-j", "--jobs", type=click.IntRange(1), metavar="INT", help="Processes.  [default: usable cores]")
+@jobs_option
 @talk_options
 @json_option
 def command(output: Place, new: str, format_name: str, jobs: int | None, quiet: bool, as_json: bool) -> None:

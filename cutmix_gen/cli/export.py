@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from cutmix_gen.cli.options import OUT, PLACE, NearestChoice, json_option, print_json, say
+from cutmix_gen.cli.options import OUT, PLACE, NearestChoice, jobs_option, json_option, print_json, say
 from cutmix_gen.cli.progress import Progress, talk_options
 from cutmix_gen.exports import EXPORTS
 from cutmix_gen.storage import Place
@@ -14,7 +14,7 @@ from cutmix_gen.storage import Place
 @OUT
 @click.argument("folder", metavar="FOLDER", type=PLACE)
 @click.option("--format", "form", type=NearestChoice(list(EXPORTS)), required=True, help="What to write.")
-@click.option("-j", "--jobs", type=click.IntRange(1), metavar="INT", help="Processes.  [default: usable cores]")
+@jobs_option
 @talk_options
 @json_option
 def command(output: Place, folder: Place, form: str, jobs: int | None, quiet: bool, as_json: bool) -> None:

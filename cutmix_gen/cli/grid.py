@@ -6,7 +6,7 @@ from typing import Any
 
 import click
 
-from cutmix_gen.cli.options import OUT
+from cutmix_gen.cli.options import OUT, NearestChoice, seed_option
 from cutmix_gen.cli.pictures import picture_option, shape_options, write_picture
 from cutmix_gen.storage import Place
 
@@ -19,9 +19,9 @@ from cutmix_gen.storage import Place
     "--class", "classes", metavar="NAME", multiple=True, help="Only samples that show this class. Repeatable."
 )
 @click.option("--strategy", "strategies", metavar="NAME", multiple=True, help="Only samples mixed so. Repeatable.")
-@click.option("--only", type=click.Choice(["original", "cutmix"]), help="Only originals, or only mixed samples.")
+@click.option("--only", type=NearestChoice(["original", "cutmix"]), help="Only originals, or only mixed samples.")
 @click.option("--key", "keys", metavar="KEY", multiple=True, help="The sample of this key. Repeatable.")
-@click.option("--seed", type=click.IntRange(0), default=0, metavar="INT", show_default=True, help="Of the choice.")
+@seed_option("Of the choice.")
 def command(output: Place, picture: Place, rows: int, columns: int, **choice: Any) -> None:
     """Draw samples of a set: image, outline of what was pasted, and the share of each class.
 

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import click
 
-from cutmix_gen.cli.options import OUT, PLACE, check_file
+from cutmix_gen.cli.options import OUT, PLACE, NearestChoice, check_file
 from cutmix_gen.loaders import LOADERS
 from cutmix_gen.storage import Place, put_bytes
 
 
 @click.command("loader")
 @OUT
-@click.option("--framework", type=click.Choice(list(LOADERS)), required=True, help="What to train with.")
+@click.option("--framework", type=NearestChoice(list(LOADERS)), required=True, help="What to train with.")
 @click.option("-o", "--output", "file", metavar="FILE", type=PLACE, callback=check_file, help="Write it to a file.")
 def command(output: Place, framework: str, file: Place | None) -> None:
     """Print a script that trains on the set in OUT as it stands, without this package.

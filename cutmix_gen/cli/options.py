@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Callable, Iterable
 from dataclasses import Field, fields
 from pathlib import Path
-from typing import Any, TextIO, TypeVar
+from typing import Any, BinaryIO, TypeVar
 
 import click
 from click.shell_completion import CompletionItem
 
+from cutmix_gen.cli.reading import read_lines
 from cutmix_gen.config import GenerateConfig
-from cutmix_gen.errors import did_you_mean
+from cutmix_gen.errors import UsageError, did_you_mean
 from cutmix_gen.masks import STRATEGIES
+from cutmix_gen.ranges import JOBS, SEED, Range
 from cutmix_gen.storage import Place, parse_place
-from cutmix_gen.text import printable_lines
+from cutmix_gen.text import brief, printable_lines
 from cutmix_gen.words import option_fields, summary, value_text
 
 Command = TypeVar("Command", bound=Callable[..., Any])
@@ -66,21 +69,53 @@ def _config_option(item: Field[Any]) -> Callable[[Command], Command]:
         settings |= {"is_flag": True, "show_default": "on" if default else False}
     elif facts["choices"]:
         settings |= {"type": NearestChoice(list(facts["choices"])), "show_default": True}
+    elif facts["among"]:
+        settings |= number_settings(facts["among"], facts["help"], facts["metavar"]) | {"default": default}
     else:
-        kind = str(item.type)
         settings["metavar"] = facts["metavar"]
-        settings["type"] = int if kind.startswith("int") else float if kind.startswith("float") else str
-        settings["multiple"] = kind.startswith("tuple")
+        settings["type"] = str
+        settings["multiple"] = str(item.type).startswith("tuple")
         if facts["metavar"] == "FILE":
-            settings |= {
-                "multiple": False,
-                "type": click.File(encoding="utf-8-sig"),
-                "callback": _lines_of,
-                "default": None,
-            }
-        settings["show_default"] = default not in (None, (), "")
+            settings |= {"multiple": False, "type": click.File("rb"), "callback": _lines_of, "default": None}
+        settings["show_default"] = default not in ((), "")
         settings["shell_complete"] = _COMPLETIONS.get(item.name)
     return click.option(*names, **settings)
+
+
+def number_option(*names: str, among: Range, text: str, default: int | None = None) -> Callable[[Command], Command]:
+    """Add an option that takes a number of a range."""
+    return click.option(*names, **number_settings(among, text) | {"default": default})
+
+
+def number_settings(among: Range, text: str, metavar: str = "INT") -> dict[str, Any]:
+    """Return what click makes an option of that takes a number of a range, which its help says."""
+    text, gap, default = text.partition("  [")
+    return {
+        "help": f"{text}  [{among.bounds}]{gap}{default}",
+        "metavar": metavar,
+        "type": _Number(among),
+        "show_default": not default,
+    }
+
+
+class _Number(click.ParamType[float]):
+    """A number of a range."""
+
+    name = "number"
+
+    def __init__(self, among: Range) -> None:
+        self._among = among
+
+    def convert(self, value: Any, param: click.Parameter | None, _ctx: click.Context | None) -> float:
+        """Return the number that a text is; what is wrong with it is said as the configuration says it."""
+        try:
+            number = int(value) if self._among.whole else float(value)
+        except ValueError:
+            number = math.nan
+        if number not in self._among:
+            flag = param.opts[-1] if param else self.name
+            raise UsageError(f"{flag} must be {self._among}, but it is '{brief(value)}'.")
+        return number
 
 
 class NearestChoice(click.Choice[str]):
@@ -88,7 +123,8 @@ class NearestChoice(click.Choice[str]):
 
     def get_invalid_choice_message(self, value: Any, ctx: click.Context | None) -> str:
         """Return the message."""
-        return super().get_invalid_choice_message(value, ctx) + did_you_mean(str(value), self.choices)
+        found = brief(value)
+        return super().get_invalid_choice_message(found, ctx) + did_you_mean(found, self.choices)
 
 
 def _complete_strategy(_ctx: click.Context, _param: click.Parameter, incomplete: str) -> list[CompletionItem]:
@@ -113,15 +149,26 @@ def _complete_mix_option(ctx: click.Context, _param: click.Parameter, incomplete
 _COMPLETIONS = {"strategy": _complete_strategy, "mix_option": _complete_mix_option}
 
 
-def _lines_of(ctx: click.Context, param: click.Parameter, file: TextIO | None) -> tuple[str, ...]:
+def _lines_of(ctx: click.Context, param: click.Parameter, file: BinaryIO | None) -> tuple[str, ...]:
     """Return the lines of a file: what it says is part of a run, where it lies is not."""
     if file is None:
         return ()
     with file:
-        lines = tuple(line.rstrip("\r\n") for line in file)
+        lines = read_lines(file, param.opts[0])
     if not any(line.strip() for line in lines):
         raise click.BadParameter("the file is empty; it takes lines of class_a,class_b,count.", ctx, param)
     return lines
+
+
+def jobs_option(command: Command) -> Command:
+    """Add --jobs."""
+    text = "Processes, of which none is without a task.  [default: usable cores]"
+    return number_option("-j", "--jobs", among=JOBS, text=text)(command)
+
+
+def seed_option(text: str) -> Callable[[Command], Command]:
+    """Add --seed."""
+    return number_option("--seed", among=SEED, text=text, default=0)
 
 
 def moved_source(command: Command) -> Command:

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from cutmix_gen.cli.options import PLACE, check_file
+from cutmix_gen.cli.options import PLACE, check_file, number_option
+from cutmix_gen.ranges import Range
 from cutmix_gen.storage import Place
 
 if TYPE_CHECKING:
@@ -15,8 +16,8 @@ if TYPE_CHECKING:
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
-MOST = 50
-"""Rows and columns at most: the picture of 50 x 50 samples has 40 million pixels."""
+_SIDE = Range(1, 50)
+"""Rows and columns: the picture of 50 x 50 samples has 40 million pixels."""
 
 
 def picture_option(
@@ -38,12 +39,8 @@ def picture_option(
 
 def shape_options(command: Command) -> Command:
     """Add --rows and --columns."""
-    columns = click.option(
-        "--columns", type=click.IntRange(1, MOST), default=6, metavar="INT", show_default=True, help="Samples in a row."
-    )
-    rows = click.option(
-        "--rows", type=click.IntRange(1, MOST), default=4, metavar="INT", show_default=True, help="Rows of samples."
-    )
+    columns = number_option("--columns", among=_SIDE, text="Samples in a row.", default=6)
+    rows = number_option("--rows", among=_SIDE, text="Rows of samples.", default=4)
     return rows(columns(command))
 
 

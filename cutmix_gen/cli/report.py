@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from cutmix_gen.cli.options import OUT, PLACE, check_file
+from cutmix_gen.cli.options import OUT, PLACE, check_file, seed_option
 from cutmix_gen.quantities import size_text
 from cutmix_gen.storage import Place
 
@@ -22,9 +22,7 @@ from cutmix_gen.storage import Place
     callback=check_file,
     help="The page; one that is there is replaced.",
 )
-@click.option(
-    "--seed", type=click.IntRange(0), default=0, metavar="INT", show_default=True, help="Of the choice of samples."
-)
+@seed_option("Of the choice of samples.")
 def command(output: Place, file: Place, seed: int) -> None:
     """Write one HTML page that shows what is in a set and how it was made.
 

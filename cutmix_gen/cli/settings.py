@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-import tomllib
+from codecs import BOM_UTF8
 from collections.abc import Iterator
 from dataclasses import Field, fields
 from pathlib import Path
@@ -12,9 +12,12 @@ from typing import Any
 import click
 from click.core import ParameterSource
 
+from cutmix_gen.cli.reading import read_bytes, read_lines
 from cutmix_gen.cli.sections import SECTIONS
-from cutmix_gen.config import GenerateConfig
+from cutmix_gen.config import GenerateConfig, checked
 from cutmix_gen.errors import UsageError, did_you_mean
+from cutmix_gen.parsing import ParseError, parse_json, parse_toml
+from cutmix_gen.text import brief
 
 _RIVALS = ({"copies", "num_samples", "pairs"}, {"pairs", "pairing"}, {"append", "overwrite"})
 """Options of which one on the command line puts the others of a file out of force."""
@@ -49,57 +52,46 @@ def read_settings(path: Path) -> dict[str, Any]:
     for key, value in _parse(path).items():
         name = key.replace("-", "_")
         if name not in _OPTIONS:
-            hint = did_you_mean(key.replace("_", "-"), map(_key, _OPTIONS))
-            raise UsageError(f"{path}: generate has no option '{key}'.{hint} --print-config shows them all.")
+            hint = did_you_mean(brief(key).replace("_", "-"), map(_key, _OPTIONS))
+            raise UsageError(f"{path}: generate has no option '{brief(key)}'.{hint} --print-config shows them all.")
         if name in values:
             raise UsageError(f"{path}: {key} is there twice, with '-' and with '_'.")
-        values[name] = _value(path, key, _OPTIONS[name], value)
+        values[name] = _value(path, _OPTIONS[name], value)
     return values
 
 
 def _parse(path: Path) -> dict[str, Any]:
     try:
-        text = path.read_text(encoding="utf-8-sig")
-        if not text.lstrip().startswith("{"):
-            return tomllib.loads(text)
-        facts = json.loads(text)
-    except tomllib.TOMLDecodeError as error:
-        raise UsageError(f"{path} must be a TOML file with the options of generate: {error}.") from error
-    except ValueError as error:
-        raise UsageError(f"{path} must be TOML, or the record of a run as JSON: {error}.") from error
-    if not isinstance(facts.get("config"), dict):
+        with path.open("rb") as file:
+            data = read_bytes(file, str(path))
+        if not data.removeprefix(BOM_UTF8).lstrip().startswith(b"{"):
+            return parse_toml(data)
+        facts = parse_json(data)
+    except ParseError as error:
+        raise UsageError(
+            f"{path} must be a TOML file with the options of generate, or the record of a run as JSON, but {error}."
+        ) from error
+    config = facts.get("config")
+    if not isinstance(config, dict):
         raise UsageError(f"{path} is no record of a run: it has no 'config'. Give OUT/.cutmix_gen/runs/0001.json.")
-    return {name: value for name, value in facts["config"].items() if value is not None}
+    return {name: value for name, value in config.items() if value is not None}
 
 
-def _value(path: Path, key: str, item: Field[Any], value: Any) -> Any:
+def _value(path: Path, item: Field[Any], value: Any) -> Any:
     """Return a value as the configuration takes it."""
-    kind, choices = str(item.type).removesuffix(" | None"), item.metadata["choices"]
-    if kind == "str" and type(value) is int:
-        value = str(value)  # size = 224
-    fits, expected = {
-        "str": (isinstance(value, str), 'text in quotes, like "..."'),
-        "int": (type(value) is int, "a whole number"),
-        "float": (type(value) in (int, float), "a number"),
-        "bool": (type(value) is bool, "true or false"),
-        "tuple[str, ...]": (_is_texts(value), 'text in quotes, or a list of such, like ["...", "..."]'),
-    }[kind]
-    if not fits:
-        raise UsageError(f"{path}: {key} must be {expected}, but it is {json.dumps(value, default=str)}.")
-    if choices and value not in choices:
-        hint = did_you_mean(value, choices)
-        raise UsageError(f"{path}: {key} must be one of {', '.join(choices)}, but it is '{value}'.{hint}")
-    return _lines_of(path, value) if item.name == "pairs" and isinstance(value, str) else value
-
-
-def _is_texts(value: Any) -> bool:
-    return isinstance(value, str) or (isinstance(value, list) and all(isinstance(each, str) for each in value))
-
-
-def _lines_of(path: Path, name: str) -> list[str]:
-    """Return the lines of a file that a setting names, from the folder of the settings on."""
+    if item.name == "pairs" and isinstance(value, str):
+        value = _lines_of(path, value)
     try:
-        return (path.parent / name).read_text(encoding="utf-8-sig").splitlines()
+        return checked(item, value)
+    except UsageError as error:
+        raise UsageError(f"{path}: {error}") from error
+
+
+def _lines_of(path: Path, name: str) -> tuple[str, ...]:
+    """Return the lines of a file that a setting names, from the folder of the settings on if these are no pipe."""
+    try:
+        with ((path.parent if path.is_file() else Path()) / name).open("rb") as file:
+            return read_lines(file, f"The file of pairs {name}")
     except (OSError, ValueError) as error:
         raise UsageError(f"{path}: the file of pairs cannot be read: {error}.") from error
 
@@ -117,7 +109,9 @@ def settings_lines(config: GenerateConfig) -> Iterator[str]:
 
 def _option_lines(item: Field[Any], value: Any) -> Iterator[str]:
     choices = item.metadata["choices"]
-    yield f"\n# {item.metadata['help']}{' One of: ' + ', '.join(choices) + '.' if choices else ''}"
+    among = item.metadata["among"]
+    more = f"  One of: {', '.join(choices)}." if choices else f"  [{among.bounds}]" if among else ""
+    yield f"\n# {item.metadata['help']}{more}"
     if value is None:
         yield f"# {_key(item.name)} = {item.metadata['metavar']}"
     else:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from cutmix_gen.cli.options import PLACE, say
+from cutmix_gen.cli.options import PLACE, say, seed_option
 from cutmix_gen.cli.pictures import check_outside, picture_option, write_picture
 from cutmix_gen.storage import Place
 from cutmix_gen.words import strategy_lines
@@ -13,7 +13,7 @@ from cutmix_gen.words import strategy_lines
 @click.command("strategies")
 @click.argument("source", metavar="[SRC]", required=False, type=PLACE)
 @picture_option(None, "Draw examples from SRC to a .png, .jpg or .webp.")
-@click.option("--seed", default=0, metavar="INT", show_default=True, help="Of the choice of images.")
+@seed_option("Of the choice of images.")
 def command(source: Place | None, picture: Place | None, seed: int) -> None:
     """List the ways of mixing with their options, or draw a row of examples for each.
 

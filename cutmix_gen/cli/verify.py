@@ -7,8 +7,19 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from cutmix_gen.cli.options import FOUND_WRONG, OUT, json_option, moved_source, print_json, say
+from cutmix_gen.cli.options import (
+    FOUND_WRONG,
+    OUT,
+    jobs_option,
+    json_option,
+    moved_source,
+    number_option,
+    print_json,
+    say,
+    seed_option,
+)
 from cutmix_gen.cli.progress import Progress, talk_options
+from cutmix_gen.ranges import SAMPLES
 from cutmix_gen.storage import Place
 from cutmix_gen.words import verification_lines
 
@@ -19,18 +30,17 @@ if TYPE_CHECKING:
 @click.command("verify")
 @OUT
 @click.option("--deep", is_flag=True, help="Decode every image, and look every donor up in the source index.")
-@click.option(
+@number_option(
     "--replay",
     "count",
-    type=click.IntRange(0),
-    metavar="N",
+    among=SAMPLES,
+    text="Make so many samples, drawn at random, again from the sources, and compare the bytes.",
     default=0,
-    help="Make N samples, drawn at random, again from the sources, and compare the bytes.",
 )
-@click.option("--seed", type=click.IntRange(0), metavar="INT", default=0, show_default=True, help="Of that choice.")
+@seed_option("Of that choice.")
 @moved_source
 @click.option("--repair", is_flag=True, help="Drop what is bad, so that the next generate makes it again.")
-@click.option("-j", "--jobs", type=click.IntRange(1), metavar="INT", help="Processes.  [default: usable cores]")
+@jobs_option
 @talk_options
 @json_option
 def command(

@@ -20,6 +20,8 @@ from cutmix_gen.masks.resizemix import ResizeMix
 from cutmix_gen.masks.ricap import Ricap
 from cutmix_gen.masks.saliencymix import SaliencyMix
 from cutmix_gen.masks.smoothmix import SmoothMix
+from cutmix_gen.ranges import WEIGHT
+from cutmix_gen.text import brief
 
 __all__ = [
     "STRATEGIES",
@@ -106,8 +108,8 @@ def make_strategy(name: str, options: Mapping[str, object]) -> Strategy:
         If there is no such strategy, or an option of it does not fit.
     """
     if name not in STRATEGIES:
-        hint = did_you_mean(name, STRATEGIES)
-        raise UsageError(f"There is no strategy '{name}'.{hint} Choose from: {', '.join(STRATEGIES)}.")
+        hint = did_you_mean(brief(name), STRATEGIES)
+        raise UsageError(f"There is no strategy '{brief(name)}'.{hint} Choose from: {', '.join(STRATEGIES)}.")
     try:
         return STRATEGIES[name](**options)
     except TypeError as error:
@@ -121,8 +123,8 @@ def _parse_weight(text: str) -> tuple[str, float]:
         value = float(weight) if colon else 1.0
     except ValueError:
         value = 0.0
-    if not 0.0 < value < float("inf"):
-        raise UsageError(f"The weight in --strategy {text} must be a number above 0, but it is '{weight}'.")
+    if value not in WEIGHT:
+        raise UsageError(f"The weight in --strategy {name} must be {WEIGHT}, but it is '{brief(weight)}'.")
     return name, value
 
 
@@ -132,11 +134,11 @@ def _parse_options(options: Iterable[str], names: list[str]) -> dict[str, int | 
     for text in options:
         key, equals, value = text.partition("=")
         if not equals:
-            raise UsageError(f"--mix-option takes KEY=VALUE, but it is '{text}'.")
+            raise UsageError(f"--mix-option takes KEY=VALUE, but it is '{brief(text)}'.")
         if key not in known:
             there = f"It has: {', '.join(known)}." if known else "It has none."
-            hint = did_you_mean(key, known)
-            raise UsageError(f"There is no option '{key}' of strategy {' or '.join(names)}.{hint} {there}")
+            hint = did_you_mean(brief(key), known)
+            raise UsageError(f"There is no option '{brief(key)}' of strategy {' or '.join(names)}.{hint} {there}")
         values[key] = _parse_value(known[key], value)
     return values
 
@@ -156,4 +158,4 @@ def _parse_value(field: Field[object], text: str) -> int | float | bool:
         return int(text) if kind == "int" else float(text)
     except (KeyError, ValueError):
         expected = {"bool": "true or false", "int": "a whole number", "float": "a number"}[kind]
-        raise UsageError(f"--mix-option {field.name} must be {expected}, but it is '{text}'.") from None
+        raise UsageError(f"--mix-option {field.name} must be {expected}, but it is '{brief(text)}'.") from None

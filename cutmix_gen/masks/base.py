@@ -13,6 +13,7 @@ from cutmix_gen.errors import UsageError
 from cutmix_gen.masks.law import LamLaw
 from cutmix_gen.masks.mask import Mask
 from cutmix_gen.records import Size
+from cutmix_gen.text import brief
 
 
 class Strategy(ABC):
@@ -71,4 +72,6 @@ def cut(side: int, parts: int) -> list[int]:
 def check(ok: bool, strategy: str, option: str, expected: str, found: object) -> None:
     """Raise `UsageError` unless an option of a strategy is as expected."""
     if not ok:
-        raise UsageError(f"--mix-option {option} of strategy '{strategy}' must be {expected}, but it is {found}.")
+        raise UsageError(
+            f"--mix-option {option} of strategy '{strategy}' must be {expected}, but it is {brief(found)}."
+        )

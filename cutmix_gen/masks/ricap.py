@@ -10,6 +10,7 @@ import numpy as np
 from cutmix_gen.masks.base import Strategy, check
 from cutmix_gen.masks.law import LamLaw
 from cutmix_gen.masks.mask import Patch, PatchMask
+from cutmix_gen.ranges import ALPHA
 from cutmix_gen.records import Box, Size
 
 
@@ -42,7 +43,7 @@ class Ricap(Strategy):
     beta: float = field(default=0.3, metadata={"help": "the dividing point is drawn from Beta(beta, beta)"})
 
     def __post_init__(self) -> None:
-        check(0 < self.beta < float("inf"), self.name, "beta", "a number above 0", self.beta)
+        check(self.beta in ALPHA, self.name, "beta", str(ALPHA), self.beta)
 
     @property
     def sources(self) -> int:
