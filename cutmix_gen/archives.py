@@ -3,31 +3,30 @@
 from __future__ import annotations
 
 import hashlib
-import json
 import logging
 import os
 import re
 import tarfile
 from collections import Counter
-from collections.abc import Iterator
-from dataclasses import dataclass, replace
-from itertools import groupby, islice
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from itertools import islice
 from pathlib import Path
-from typing import Any
 
 import numpy as np
-import pyarrow as pa
-import pyarrow.parquet as pq
 
 from cutmix_gen.errors import SourceError
 from cutmix_gen.ledger import Ledger
 from cutmix_gen.listing import Listing, sorted_by_class
 from cutmix_gen.manifest import Manifest
-from cutmix_gen.shards.pages import Chunk, PlainPages, image_chunk
-from cutmix_gen.source import Part, Scan, passed_over_text, scan, source_state
+from cutmix_gen.numbering import Label, as_numbers, check_names, numbered
+from cutmix_gen.parquet_images import names_in, parquet_images
+from cutmix_gen.shards.damage import DAMAGES
+from cutmix_gen.source import Part, Scan, looking_through, passed_over_text, scan, source_state
 from cutmix_gen.storage import Place
-from cutmix_gen.storage.members import member_path
-from cutmix_gen.walk import EXTENSIONS
+from cutmix_gen.storage.sources import REGULAR, what_is
+from cutmix_gen.walk import is_folder
+from cutmix_gen.webdatasets import tar_images
 
 _log = logging.getLogger(__name__)
 
@@ -37,13 +36,8 @@ _SPLIT = re.compile(r"([A-Za-z0-9_.]+?)-\d{2,}")
 _AT_A_TIME = 1 << 16
 """Samples that are in memory at a time."""
 
-_MOST_CLASSES = 1_000_000
-"""Classes where shards have numbers only: a label beyond is damage."""
-
 _LOOKED_INTO = 4
 """Shards that are listed where a part of the sources is enough."""
-
-Label = int | str
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +48,10 @@ class _Shards:
     files: tuple[Path, ...]
     classes: tuple[str, ...]
     """Empty where the files have to tell."""
+    is_own: bool
+    """Whether this program has made them."""
+    passed_over: Mapping[str, int] = field(default_factory=dict)
+    """What lies beside them: reason to count."""
 
 
 def scan_source(root: Place, part: Part | None = None, scratch: Path | None = None) -> Scan:
@@ -73,11 +71,12 @@ def scan_source(root: Place, part: Part | None = None, scratch: Path | None = No
         If it is neither, or has fewer than two images.
     """
     _log.info("Scanning %s.", root)
-    shards = _shards_in(root)
-    if shards is None:
-        scanned = scan(root, part, scratch)
-    else:
-        scanned = _scan_shards(shards if part is None else _some_of(shards, part), scratch)
+    with looking_through(root):
+        shards = _shards_in(root)
+        if shards is None:
+            scanned = scan(root, part, scratch)
+        else:
+            scanned = _scan_shards(shards if part is None else _some_of(shards, part), scratch)
     _log.info("Planning for %s images of %s classes.", f"{len(scanned):,}", f"{len(scanned.classes):,}")
     return scanned
 
@@ -90,10 +89,11 @@ def _some_of(shards: _Shards, part: Part) -> _Shards:
 
 def state_of_source(root: Place) -> str:
     """Return a digest that changes when SRC does, as far as a quick look tells."""
-    shards = _shards_in(root)
-    if shards is None:
-        return source_state(root)
-    facts = [(path.name, path.stat().st_size, path.stat().st_mtime_ns) for path in shards.files]
+    with looking_through(root):
+        shards = _shards_in(root)
+        if shards is None:
+            return source_state(root)
+        facts = [(path.name, path.stat().st_size, path.stat().st_mtime_ns) for path in shards.files]
     return hashlib.sha256(repr(facts).encode()).hexdigest()
 
 
@@ -103,16 +103,54 @@ def _shards_in(root: Place) -> _Shards | None:
         return None
     if Manifest(root).exists():
         return _own(root)
-    folders = [path.name for path in root.iterdir() if path.is_dir() and not path.name.startswith(".")]
-    if not set(folders) <= {"data"}:
+    beside, hidden = _entries(root)
+    if any(is_folder(entry) and entry.name != b"data" for entry in beside):
         return None
-    for folder in (root, root / "data"):
-        for extension in ("parquet", "tar"):
-            files = tuple(sorted(folder.glob(f"*.{extension}")))
-            if files:
-                _check_splits(root, files)
-                return _Shards(root, files, ())
-    return None
+    inside, hidden_inside = _entries(root / "data") if any(is_folder(entry) for entry in beside) else ([], 0)
+    found = {
+        (folder, extension): files
+        for folder, entries in ((root, beside), (root / "data", inside))
+        for extension in (".parquet", ".tar")
+        if (files := _files(entries, extension))
+    }
+    if not found:
+        return None
+    if len(found) > 1:
+        each = " and ".join(f"{len(files)} {extension} in {folder}" for (folder, extension), files in found.items())
+        raise SourceError(
+            f"SRC must hold shards of one kind in one folder, but there are {each}. Give a folder that has those of "
+            "one kind, or links to them."
+        )
+    (((_, _), files),) = found.items()
+    _check_splits(root, files)
+    others = sum(not is_folder(entry) for entry in beside + inside) - len(files)
+    beside_them = {"hidden": hidden + hidden_inside, "no shard by its name": others}
+    return _Shards(root, files, (), is_own=False, passed_over=beside_them)
+
+
+def _entries(folder: Path) -> tuple[list[os.DirEntry[bytes]], int]:
+    """Return what a folder holds, and how many hidden things beside that."""
+    with os.scandir(os.fsencode(folder)) as entries:
+        every = list(entries)
+    seen = [entry for entry in every if not entry.name.startswith(b".")]
+    return seen, len(every) - len(seen)
+
+
+def _files(entries: list[os.DirEntry[bytes]], extension: str) -> tuple[Path, ...]:
+    """Return the shards of a kind, sorted.
+
+    Raises
+    ------
+    SourceError
+        If one is a pipe or the like: who reads it waits, perhaps for ever.
+    """
+    named = [entry for entry in entries if entry.name.endswith(extension.encode()) and not is_folder(entry)]
+    files = tuple(sorted(Path(os.fsdecode(entry.path)) for entry in named))
+    for path in files:
+        found = what_is(path)
+        if found != REGULAR:
+            raise SourceError(f"Shards in SRC must be regular files, but {path} is {found}. Take it out of SRC.")
+    return files
 
 
 def _own(root: Path) -> _Shards:
@@ -127,7 +165,7 @@ def _own(root: Path) -> _Shards:
             "shards in all."
         )
     _check_splits(root, files)
-    return _Shards(root, files, manifest.read_set().classes)
+    return _Shards(root, files, manifest.read_set().classes, is_own=True)
 
 
 def _check_splits(root: Path, files: tuple[Path, ...]) -> None:
@@ -140,110 +178,47 @@ def _check_splits(root: Path, files: tuple[Path, ...]) -> None:
 
 
 def _scan_shards(shards: _Shards, scratch: Path | None) -> Scan:
-    passed_over: Counter[str] = Counter()
+    passed_over = +Counter(shards.passed_over)
     places: dict[Label, int] = {}
-    classes = shards.classes
+    names = shards.classes
     with Listing(scratch) as listing:
         for file in shards.files:
             try:
-                read = _parquet_images if file.suffix == ".parquet" else _tar_images
-                samples = read(shards.root, file, passed_over)
+                samples = _samples(shards, file, passed_over)
                 while some := list(islice(samples, _AT_A_TIME)):
                     labels = [places.setdefault(label, len(places)) for _, _, label in some]
                     listing.add_some([(path, size) for path, size, _ in some], np.array(labels, np.int32))
-                classes = classes or _names_in(file)
-            except (pa.ArrowException, tarfile.TarError, OSError, ValueError, KeyError) as error:
-                raise SourceError(f"{file} cannot be read as a shard of images with labels: {error}") from error
+                own_names = names_in(file) if file.suffix == ".parquet" else ()
+            except (*DAMAGES, tarfile.TarError) as error:
+                said = str(error) or type(error).__name__
+                raise SourceError(f"{file} cannot be read as a shard of images with labels: {said}.") from error
+            _check_same(shards, file, names, own_names)
+            names = names or own_names
         rows = listing.rows()
     if listing.count < 2:
         raise SourceError(
             f"{shards.root} must hold at least two images to mix, but {listing.count} with a label were found in its "
             f"{len(shards.files)} shards{passed_over_text(passed_over)}."
         )
-    numbers, classes = _numbered(list(places), classes, shards.root)
+    written = shards.files[0].suffix == ".tar"
+    known = as_numbers([str(label) for label in places], shards.root) if written else list(places)
+    numbers, classes = numbered(known, names, shards.root)
+    check_names(classes, shards.root)
     return Scan(classes, *sorted_by_class(rows, numbers, scratch), dict(sorted(passed_over.items())))
 
 
-def _numbered(
-    labels: list[Label], classes: tuple[str, ...], root: Path
-) -> tuple[np.ndarray[Any, np.dtype[np.int32]], tuple[str, ...]]:
-    """Return the number of each label, and the names of the classes: numbers where nobody names them."""
-    if any(isinstance(label, str) for label in labels):
-        names = tuple(sorted({str(label) for label in labels}))
-        number_of = {name: number for number, name in enumerate(names)}
-        return np.array([number_of[str(label)] for label in labels], np.int32), names
-    last = max(map(int, labels))
-    if classes and last >= len(classes):
-        raise SourceError(f"{root} has the label {last}, but names {len(classes)} classes only.")
-    if last >= _MOST_CLASSES or min(map(int, labels)) < 0:
+def _samples(shards: _Shards, file: Path, passed_over: Counter[str]) -> Iterator[tuple[bytes, int, Label]]:
+    """Give path, size and label of each sample of a shard."""
+    name = file.relative_to(shards.root).as_posix()
+    if file.suffix == ".parquet":
+        return parquet_images(file, name, passed_over, is_own=shards.is_own)
+    return tar_images(file, name, passed_over, is_own=shards.is_own)
+
+
+def _check_same(shards: _Shards, file: Path, names: tuple[str, ...], own_names: tuple[str, ...]) -> None:
+    """Raise `SourceError` if a shard names other classes than those before it: its numbers mean something else."""
+    if names and own_names and names != own_names:
         raise SourceError(
-            f"{root} must have labels from 0 to {_MOST_CLASSES - 1:,}, but it has {min(map(int, labels))} to {last}."
+            f"The shards of SRC must name the same classes in the same order, but {file} names {len(own_names)} and "
+            f"what comes before it {len(names)}, or they differ. Make {shards.root} of files of one data set."
         )
-    return np.array(labels, np.int32), classes or tuple(map(str, range(last + 1)))
-
-
-def _tar_images(root: Path, file: Path, passed_over: Counter[str]) -> Iterator[tuple[bytes, int, Label]]:
-    """Give path, size and label of each sample of a WebDataset that has an image and a class."""
-    name = file.relative_to(root).as_posix()
-    with tarfile.open(file, "r:") as tar:
-        for _, group in groupby((member for member in tar if member.isreg()), key=lambda member: _key(member.name)):
-            members = {member.name.rpartition("/")[2].partition(".")[2].lower(): member for member in group}
-            image = next((member for kind, member in members.items() if kind.encode() in EXTENSIONS), None)
-            cls = members.get("cls")
-            if image is None or cls is None:
-                passed_over["sample without an image or a cls"] += 1
-                continue
-            content = tar.extractfile(cls)
-            text = content.read().decode().strip() if content else ""
-            label = int(text) if text.isdecimal() else text
-            yield member_path(name, str(image.offset_data), image.size, image.name), image.size, label
-
-
-def _key(name: str) -> str:
-    """Return what the members of one sample have in common: the path up to the first dot of the last part."""
-    folder, slash, last = name.rpartition("/")
-    return folder + slash + last.partition(".")[0]
-
-
-def _parquet_images(root: Path, file: Path, passed_over: Counter[str]) -> Iterator[tuple[bytes, int, Label]]:
-    """Give path, size and label of each row of a Parquet file that has an image and a label."""
-    name = file.relative_to(root).as_posix()
-    source = pa.OSFile(os.fsencode(file))
-    parquet = pq.ParquetFile(source)
-    columns = parquet.schema_arrow.names
-    if "image" not in columns or "label" not in columns:
-        raise ValueError(f"it must have the columns image and label, but it has {', '.join(columns)}")
-    row = 0
-    for group in range(parquet.metadata.num_row_groups):
-        labels = parquet.read_row_group(group, columns=["label"], use_threads=False).column("label").to_pylist()
-        chunk = image_chunk(parquet.metadata, group)
-        places = _byte_places(source, chunk) if chunk else _row_places(parquet, group)
-        for label, (where, size) in zip(labels, places, strict=True):
-            if label is None or label == -1 or not size:
-                passed_over["row without an image or a label"] += 1
-            else:
-                yield member_path(name, where, size, f"{row:09d}"), size, label
-            row += 1
-
-
-def _byte_places(source: pa.NativeFile, chunk: Chunk) -> Iterator[tuple[str, int]]:
-    for begin, size in PlainPages(source, chunk).places():
-        yield str(begin), size
-
-
-def _row_places(parquet: pq.ParquetFile, group: int) -> Iterator[tuple[str, int]]:
-    images = parquet.read_row_group(group, columns=["image"], use_threads=False).column("image").combine_chunks()
-    contents = images.field("bytes") if pa.types.is_struct(images.type) else images
-    for row, content in enumerate(contents):
-        yield f"{group}.{row}", len(content.as_buffer()) if content.is_valid else 0
-
-
-def _names_in(file: Path) -> tuple[str, ...]:
-    """Return the classes that a Parquet file names, as `datasets` writes them."""
-    if file.suffix != ".parquet":
-        return ()
-    with pa.OSFile(os.fsencode(file)) as source:
-        metadata = pq.read_schema(source).metadata or {}
-    facts = json.loads(metadata.get(b"huggingface", b"{}"))
-    label = facts.get("info", {}).get("features", {}).get("label", {})
-    return tuple(map(str, label.get("names", ())))

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import logging
 import os
 from bisect import bisect_left
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
@@ -15,7 +17,7 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from cutmix_gen.errors import SourceError
+from cutmix_gen.errors import MachineError, SourceError, StorageError
 from cutmix_gen.listing import Listing
 from cutmix_gen.storage import Place, path_text, read_ahead
 from cutmix_gen.text import printable
@@ -126,6 +128,50 @@ def scan(root: Place, part: Part | None = None, scratch: Path | None = None) -> 
     if part is None:
         _warn_of_empty(scanned)
     return scanned
+
+
+@contextmanager
+def looking_through(root: Place) -> Iterator[None]:
+    """Say in this program's words why SRC cannot be looked through.
+
+    Raises
+    ------
+    SourceError
+        If a folder cannot be opened, or is gone since its name was read: without it the set would lack images.
+    MachineError
+        If no file at all can be opened.
+    """
+    try:
+        yield
+    except StorageError:
+        raise  # says what is wrong with a store already
+    except OSError as error:
+        where = os.fsdecode(error.filename) if isinstance(error.filename, str | bytes) else str(root)
+        reason = os.strerror(error.errno).lower() if error.errno else str(error)
+        remedy = _REMEDIES.get(error.errno or 0, "See to it")
+        if error.errno in _OF_THE_MACHINE:
+            raise MachineError(f"{where} cannot be looked into: {reason}. {remedy}.") from error
+        raise SourceError(
+            f"All of SRC must be readable, but {where} cannot be looked into: {reason}. {remedy}, and give the same "
+            "command again."
+        ) from error
+
+
+_OF_THE_MACHINE = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOMEM})
+"""What the system says when it can open no file, whichever it is."""
+
+_REMEDIES = {
+    errno.EACCES: "Make it readable for you (`chmod -R u+rX`), or move it out of SRC",
+    errno.EPERM: "Make it readable for you, or move it out of SRC",
+    errno.ENOENT: "It was there a moment ago: wait until nobody changes SRC any more",
+    errno.ENOTDIR: "It was a folder a moment ago: wait until nobody changes SRC any more",
+    errno.ELOOP: "Take away the links that lead in a circle",
+    errno.ENAMETOOLONG: "Bring what lies so deep further up",
+    errno.EMFILE: "Have the limit on open files raised (`ulimit -n`)",
+    errno.ENFILE: "Have the limit on open files raised (`ulimit -n`)",
+    errno.ENOMEM: "Give the machine more memory",
+}
+"""What to do, by what the system says."""
 
 
 def _warn_of_empty(scanned: Scan) -> None:

@@ -112,10 +112,10 @@ class Walk:
                         yield prefix + name + b"/", _Folder(entry.path, folder.above | {identity})
                 elif not _is_image_name(name):
                     self.passed_over["not an image by its name"] += 1
-                elif not _is_file(entry):
+                elif (size := _size(entry)) is None:
                     self.passed_over["broken link or special file"] += 1
                 else:
-                    yield prefix + name, entry.stat().st_size
+                    yield prefix + name, size
 
 
 class StoreWalk:
@@ -174,11 +174,16 @@ def is_folder(entry: os.DirEntry[bytes]) -> bool:
         return False
 
 
-def _is_file(entry: os.DirEntry[bytes]) -> bool:
+def _size(entry: os.DirEntry[bytes]) -> int | None:
+    """Return the size of a regular file in bytes; None for what is none, or is gone by now."""
     try:
-        return entry.is_file()
+        is_file = entry.is_file()
     except OSError:  # a link to itself
-        return False
+        return None
+    try:
+        return entry.stat().st_size if is_file else None
+    except FileNotFoundError:
+        return None
 
 
 def _is_image_name(name: bytes) -> bool:

@@ -71,8 +71,8 @@ def report_lines(report: Report, output: Place, *, append: bool = False) -> Iter
             "Give its command again; then the card is written."
         )
     if report.passed_over:
-        reasons = ", ".join(f"{count:,} {reason}" for reason, count in report.passed_over.items())
-        yield f"Passed over {count_text(sum(report.passed_over.values()), 'file')}: {reasons}."
+        reasons = ", ".join(f"{count:,} {printable(reason)}" for reason, count in report.passed_over.items())
+        yield f"Passed over: {reasons}."
     if report.converted:
         yield f"{count_text(report.converted, 'source image')} had to be converted to the set's pixel mode."
     yield from animated_lines(report.animated)

@@ -130,7 +130,8 @@ def test_what_has_no_image_or_label_is_counted(tmp_path):
     with tarfile.open(tmp_path / "two/a.tar", "a") as tar:
         tar.addfile(tarfile.TarInfo("alone.jpg"))
         tar.addfile(tarfile.TarInfo("text.txt"))
-    assert scan_source(tmp_path / "two").passed_over == {"sample without an image or a cls": 2}
+    expected = {"sample without an image or a cls": 2, "json beside an image": 10}
+    assert scan_source(tmp_path / "two").passed_over == expected
 
 
 def test_shards_that_change_show(tmp_path):
@@ -176,7 +177,7 @@ def test_what_cannot_be_sources_is_an_error(tmp_path):
         scan_source(tmp_path / "broken")
     (tmp_path / "columns").mkdir()
     pq.write_table(pa.table({"x": [1]}), tmp_path / "columns/a.parquet")
-    with pytest.raises(SourceError, match="image and label, but it has x"):
+    with pytest.raises(SourceError, match="image and label, each once, but it has x"):
         scan_source(tmp_path / "columns")
     write_parquet(tmp_path / "few/a.parquet", files[:1], labels[:1])
     with pytest.raises(SourceError, match="at least two images"):
@@ -188,7 +189,7 @@ def test_what_cannot_be_sources_is_an_error(tmp_path):
     with pytest.raises(SourceError, match="has -5 to 0"):
         scan_source(tmp_path / "below")
     write_tar(tmp_path / "huge/a.tar", files, [0, 10**12] * 5)
-    with pytest.raises(SourceError, match="labels from 0 to 999,999, but it has 0 to 1000000000000"):
+    with pytest.raises(SourceError, match="labels from 0 to 99,999, but it has 0 to 1000000000000"):
         scan_source(tmp_path / "huge")
     folder = make_folder(tmp_path / "images")
     generate(GenerateConfig(source=folder, output=tmp_path / "out", originals=False, backend="serial"))

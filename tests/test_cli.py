@@ -217,7 +217,7 @@ def test_what_was_passed_over_is_said(tmp_path):
     (folder / "class-0/notes.txt").write_text("")
     (folder / "class-0/.hidden.jpg").write_text("")
     result = call("generate", folder, tmp_path / "out", "--backend", "serial")
-    assert "Passed over 2 files: 1 hidden, 1 not an image by its name." in result.output
+    assert "Passed over: 1 hidden, 1 not an image by its name." in result.output
 
 
 def test_an_unfinished_set_is_one_problem_and_not_one_for_each_shard(folder, tmp_path):

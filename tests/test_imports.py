@@ -14,8 +14,9 @@ ROOT = Path(cutmix_gen.__file__).parent
 
 FLOORS = {
     0: "errors layout ranges parsing records storage version libraries seals text facts quantities columns listing "
-    "walk",
-    1: "masks pairing labels geometry mixing ownership recipe saliency permutation quotas tally codecs shards execute",
+    "walk leftovers numbering",
+    1: "masks pairing labels geometry mixing ownership recipe saliency permutation quotas tally codecs shards execute "
+    "webdatasets parquet_images",
     2: "config source index manifest framing draws images exports drawing",
     3: "ledger deletion plan archives card croissant sidecars space",
     4: "begin resolution parts samples produce reader epochs verify describe cropping gallery grid sketch preview "

@@ -36,10 +36,20 @@ def image_chunk(metadata: pq.FileMetaData, group: int) -> Chunk | None:
         if column.path_in_schema == _COLUMN:
             statistics = column.statistics
             is_plain = column.compression == "UNCOMPRESSED" and not column.has_dictionary_page
+            is_plain &= _has_lengths_and_levels(metadata.schema.column(number))
             is_full = statistics is not None and statistics.has_null_count and statistics.null_count == 0
             found = Chunk(column.data_page_offset, column.total_compressed_size)
             return found if is_plain and is_full else None
     return None
+
+
+def _has_lengths_and_levels(column: pq.ColumnSchema) -> bool:
+    """Tell whether each value stands after its length, and each page begins with levels, of nulls alone.
+
+    Values of a fixed length have no length before them; where no value can be null there are no levels.
+    """
+    is_bytes: bool = column.physical_type == "BYTE_ARRAY"
+    return is_bytes and column.max_definition_level > 0 and column.max_repetition_level == 0
 
 
 class PlainPages:
@@ -80,10 +90,12 @@ class PlainPages:
         while place < self._end:
             header, length = self._header(place)
             body = place + length
-            place = body + header[3]
-            page = header.get(5, {})
-            if header[1] != _DATA_PAGE or page.get(2) != _PLAIN:
+            size, page = header.get(3), header.get(5)
+            if header.get(1) != _DATA_PAGE or not isinstance(page, dict) or page.get(2) != _PLAIN:
                 raise ValueError("a page of the images has another encoding")
+            if type(size) is not int or type(page.get(1)) is not int:
+                raise ValueError("a page of the images has no size")
+            place = body + size
             if not body <= place <= self._end:
                 raise ValueError("a page of the images reaches beyond its column")
             yield page[1], body + 4 + self._number(body), place  # the levels, which say that none is null, come first
@@ -95,6 +107,8 @@ class PlainPages:
                 return _struct(data, 0)
             except IndexError:
                 continue  # it is longer
+            except (KeyError, RecursionError):
+                break  # it has a field that no page header has
         raise ValueError("a page has no header")
 
     def _number(self, place: int) -> int:

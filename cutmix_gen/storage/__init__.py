@@ -86,7 +86,7 @@ def read_source(root: Place, path: str, limit: int = _ANY_SIZE) -> bytes:
     except NotADirectoryError:  # the path goes on inside of a shard
         from cutmix_gen.storage.members import read_member  # noqa: PLC0415  most sources are files
 
-        return read_member(root, name)
+        return read_member(root, name, limit)
 
 
 def read_ahead(read: Callable[[Item], Result], items: Sequence[Item], root: Place) -> Iterator[Result]:

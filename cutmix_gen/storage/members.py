@@ -11,11 +11,20 @@ import os
 import re
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from cutmix_gen.storage.sources import open_source
+from cutmix_gen.storage.sources import check_regular, open_source
 
-_MEMBER = re.compile(rb"(.+?)/@(?:(\d+)|(\d+)\.(\d+))\+(\d+)/")
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+_MEMBER = re.compile(rb"(.+?)/@(?:(\d{1,18})|(\d{1,18})\.(\d{1,18}))\+(\d{1,18})/", re.DOTALL)
+
+_LONGEST = 1024
+"""Characters of a name in a tar file that are kept, from its end: tar sets it no limit."""
+
+HELD_BYTES = 2 << 30
+"""Bytes of the images of one row group at most, where they have to be held to read one of them."""
 
 
 def member_path(shard: str, where: str, size: int, name: str) -> bytes:
@@ -32,11 +41,12 @@ def member_path(shard: str, where: str, size: int, name: str) -> bytes:
     name : str
         For people.
     """
-    return f"{shard}/@{where}+{size}/{name.replace('/', '_')}".encode("utf-8", "surrogateescape")
+    name = name[-_LONGEST:].replace("/", "_").replace("\0", "_")
+    return f"{shard}/@{where}+{size}/{name}".encode("utf-8", "surrogateescape")
 
 
-def read_member(root: Path, path: bytes) -> bytes:
-    """Return the bytes of an image in a shard.
+def read_member(root: Path, path: bytes, limit: int) -> bytes:
+    """Return the bytes of an image in a shard, or the first `limit + 1` of them where it has more.
 
     Raises
     ------
@@ -48,16 +58,18 @@ def read_member(root: Path, path: bytes) -> bytes:
         raise NotADirectoryError(f"{path!r} leads through a file")
     shard = root / os.fsdecode(match[1])
     if match[2] is None:
-        images = _images(shard, shard.stat().st_mtime_ns, int(match[3]))
+        status = shard.stat()
+        check_regular(status)
+        images = _images(shard, status.st_mtime_ns, int(match[3]))
         if int(match[4]) >= len(images):
             raise OSError(f"{shard.name} has no row {int(match[4])} in row group {int(match[3])}")
         data: bytes = images[int(match[4])].as_py() or b""
-        return data
+        return data[: limit + 1]
     start, size = int(match[2]), int(match[5])
     with open_source(os.fsencode(shard)) as file:
         there = os.fstat(file.fileno()).st_size - start
         file.seek(start)
-        return file.read(max(min(size, there), 0))
+        return file.read(max(min(size, there, limit + 1), 0))
 
 
 @lru_cache(maxsize=2)
@@ -67,10 +79,33 @@ def _images(shard: Path, _changed: int, group: int) -> Any:
     import pyarrow.parquet as pq  # noqa: PLC0415
 
     try:
-        column = pq.ParquetFile(pa.OSFile(os.fsencode(shard))).read_row_group(
-            group, columns=["image"], use_threads=False
-        )
-    except (pa.ArrowException, ValueError, IndexError) as error:
+        with pa.OSFile(os.fsencode(shard)) as file, pq.ParquetFile(file) as parquet:
+            column = parquet.read_row_group(group, columns=["image"], use_threads=False).column("image")
+        if contents_type(column.type) is None:
+            raise ValueError(f"its column image holds {column.type}")
+        return pa.chunked_array([contents(chunk) for chunk in column.chunks] or [pa.array([], pa.binary())])
+    except (pa.ArrowException, ValueError, LookupError, TypeError, OverflowError) as error:
         raise OSError(f"{shard.name} cannot be read as Parquet: {error}") from error
-    images = column.column("image").combine_chunks()
-    return images.field("bytes") if pa.types.is_struct(images.type) else images
+
+
+def contents_type(kind: pa.DataType) -> pa.DataType | None:
+    """Return the type that the files of images have in a column of some type; None where it holds none."""
+    import pyarrow as pa  # noqa: PLC0415  see `_images`
+
+    types = pa.types
+    if types.is_struct(kind):
+        if len(kind.get_all_field_indices("bytes")) != 1:
+            return None
+        kind = kind.field("bytes").type
+    plain = kind.value_type if types.is_dictionary(kind) else kind
+    is_bytes = types.is_binary(plain) or types.is_large_binary(plain) or types.is_fixed_size_binary(plain)
+    return kind if is_bytes or types.is_binary_view(plain) else None
+
+
+def contents(column: pa.Array) -> pa.Array:
+    """Return the files of images of a column whose type `contents_type` knows, as an array of bytes."""
+    import pyarrow as pa  # noqa: PLC0415  see `_images`
+
+    if pa.types.is_struct(column.type):
+        column = column.flatten()[column.type.get_field_index("bytes")]
+    return column.dictionary_decode() if pa.types.is_dictionary(column.type) else column

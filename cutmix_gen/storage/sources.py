@@ -32,7 +32,7 @@ def open_source(where: bytes) -> FileIO:
     """
     handle = os.open(where, _FLAGS)
     try:
-        _check_regular(os.fstat(handle))
+        check_regular(os.fstat(handle))
         return os.fdopen(handle, "rb", buffering=0)
     except BaseException:
         os.close(handle)
@@ -47,7 +47,7 @@ def read_file(where: bytes, limit: int) -> bytes:
     handle = os.open(where, _FLAGS)
     try:
         status = os.fstat(handle)
-        _check_regular(status)
+        check_regular(status)
         size = min(status.st_size, limit)
         data = os.read(handle, size + 1)  # one more, so that a file that grew shows
         while len(data) < size and (more := os.read(handle, size + 1 - len(data))):
@@ -57,6 +57,27 @@ def read_file(where: bytes, limit: int) -> bytes:
         os.close(handle)
 
 
-def _check_regular(status: os.stat_result) -> None:
+def check_regular(status: os.stat_result) -> None:
+    """Raise `OSError` for what is no regular file: reading a pipe waits, and some devices never end."""
     if not stat.S_ISREG(status.st_mode):
         raise OSError("it is no regular file")
+
+
+def what_is(path: Path) -> str:
+    """Return what lies at a path, links followed, in a word or two; `REGULAR` for what may be read."""
+    try:
+        mode = path.stat().st_mode
+    except FileNotFoundError:
+        return "a link to nothing" if path.is_symlink() else "gone"
+    return _KINDS.get(stat.S_IFMT(mode), "a special file")
+
+
+REGULAR = "a regular file"
+_KINDS = {
+    stat.S_IFREG: REGULAR,
+    stat.S_IFDIR: "a folder",
+    stat.S_IFIFO: "a pipe",
+    stat.S_IFSOCK: "a socket",
+    stat.S_IFCHR: "a device",
+    stat.S_IFBLK: "a device",
+}
