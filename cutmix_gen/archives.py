@@ -18,6 +18,7 @@ import numpy as np
 from cutmix_gen.errors import SourceError
 from cutmix_gen.ledger import Ledger
 from cutmix_gen.listing import Listing, sorted_by_class
+from cutmix_gen.machine import check_machine
 from cutmix_gen.manifest import Manifest
 from cutmix_gen.numbering import Label, as_numbers, check_names, numbered
 from cutmix_gen.parquet_images import names_in, parquet_images
@@ -190,6 +191,7 @@ def _scan_shards(shards: _Shards, scratch: Path | None) -> Scan:
                     listing.add_some([(path, size) for path, size, _ in some], np.array(labels, np.int32))
                 own_names = names_in(file) if file.suffix == ".parquet" else ()
             except (*DAMAGES, tarfile.TarError) as error:
+                check_machine(error, file)
                 said = str(error) or type(error).__name__
                 raise SourceError(f"{file} cannot be read as a shard of images with labels: {said}.") from error
             _check_same(shards, file, names, own_names)

@@ -10,6 +10,7 @@ import numpy.typing as npt
 from PIL import Image
 
 from cutmix_gen.codecs import make_codec
+from cutmix_gen.codecs.pillow import check_room_for
 from cutmix_gen.drawing import CELL, Sources, Tile, cell_for, draw_sheet, in_rows, make_tile, owner_map, shown_size
 from cutmix_gen.errors import SetError, UsageError, did_you_mean
 from cutmix_gen.ledger import Ledger
@@ -104,6 +105,7 @@ def tile_of(dataset: Dataset, row: Row, cell: int = CELL) -> Tile:
     try:
         pixels = make_codec("pillow", dataset.max_pixels).decode(row.image, dataset.info.mode, reduce).pixels
     except Exception as error:
+        check_room_for(row.image, dataset.max_pixels)
         raise SetError(f"The image of {row.key} cannot be decoded: {type(error).__name__}: {error}") from error
     return replace(make_tile(pixels, sources, dataset.classes, cell), note=f"{row.key}  {row.strategy}")
 

@@ -13,9 +13,11 @@ import numpy as np
 
 from cutmix_gen.codecs import Decoded, make_codec
 from cutmix_gen.codecs.guard import guarded
+from cutmix_gen.codecs.pillow import check_room_for
 from cutmix_gen.config import GenerateConfig
 from cutmix_gen.errors import ImageError, StorageError
 from cutmix_gen.geometry import reduction, whole
+from cutmix_gen.machine import check_machine
 from cutmix_gen.masks import Mask
 from cutmix_gen.records import Pixels, Size, Source, View
 from cutmix_gen.storage import read_ahead, read_source
@@ -40,8 +42,8 @@ PIXEL_BYTES = {"RGB": 3, "L": 1, "I;16": 2}
 """Bytes that a pixel of each mode takes in memory."""
 
 
-_OF_THE_MACHINE = frozenset({errno.ESTALE, errno.ENOTCONN, errno.ETIMEDOUT, errno.EMFILE, errno.ENFILE, errno.ENOMEM})
-"""What the system says when it cannot open any file, whichever it is."""
+_OUT_OF_REACH = frozenset({errno.ESTALE, errno.ENOTCONN, errno.ETIMEDOUT})
+"""What the system says when it cannot open any file of a mounted folder, whichever it is."""
 
 
 @dataclass(eq=False, slots=True)  # not frozen, which makes one three times as slow
@@ -145,6 +147,8 @@ class Images:
         ------
         StorageError
             If the store of the sources fails: that is no fault of an image.
+        MachineError
+            If this machine lacks the memory or the open files for it: that is none either.
         """
         return self._loaded(source, self._read(source))
 
@@ -174,6 +178,7 @@ class Images:
         except StorageError:
             raise
         except OSError as error:
+            check_machine(error)
             self._check_readable(error)
             return error
         except ValueError as error:
@@ -182,7 +187,7 @@ class Images:
     def _check_readable(self, error: OSError) -> None:
         """Raise `StorageError` if all sources are out of reach: then none is skipped, and the run can go on later."""
         is_gone = isinstance(self._root, Path) and not (self._root.is_dir() and any(self._root.iterdir()))
-        if is_gone or error.errno in _OF_THE_MACHINE:
+        if is_gone or error.errno in _OUT_OF_REACH:
             raise StorageError(
                 f"SRC must stay in reach while the run is at work, but {self._root} cannot be read any more: "
                 f"{os.strerror(error.errno or 0).lower()}. Bring it back, and give the same command again; what is "
@@ -190,23 +195,34 @@ class Images:
             ) from error
 
     def _loaded(self, source: Source, file: bytes | Exception) -> LoadedImage:
+        if isinstance(file, Exception):
+            return LoadedImage(source, None, reason=reason_of(file))
         try:
-            if isinstance(file, Exception):
-                raise file
-            if len(file) != source.num_bytes:
-                more = "more bytes than the" if len(file) > source.num_bytes else f"{len(file)} bytes,"
-                raise ImageError(f"the file has {more} {source.num_bytes} that it had when it was scanned")
-            decoded = self._codec.decode(file, self._config.mode, self._reduce)
-            if self._target is None and max(decoded.size) > self._encoding.max_side:
-                raise ImageError(f"{decoded.size} px are more than {self._encoding.format} can hold")
-            if self._frame is None:
-                kept = decoded.shown_as(decoded.pixels)
-                return LoadedImage(source, kept, file=file if self._stands(decoded) else b"")
-            view, _ = self._plan(decoded.size, self._frame)
-            pixels = self._show(decoded, view, self._frame)
-            return LoadedImage(source, decoded.shown_as(pixels), view)
+            return self._decoded(source, file)
+        except Exception:
+            self._check_room(file)
+        try:  # there is room, but was there before?
+            return self._decoded(source, file)
         except Exception as error:
             return LoadedImage(source, None, reason=reason_of(error))
+
+    def _check_room(self, file: bytes) -> None:
+        frame = self._target or Size(0, 0)
+        check_room_for(file, self._config.max_pixels, frame.width * frame.height)
+
+    def _decoded(self, source: Source, file: bytes) -> LoadedImage:
+        if len(file) != source.num_bytes:
+            more = "more bytes than the" if len(file) > source.num_bytes else f"{len(file)} bytes,"
+            raise ImageError(f"the file has {more} {source.num_bytes} that it had when it was scanned")
+        decoded = self._codec.decode(file, self._config.mode, self._reduce)
+        if self._target is None and max(decoded.size) > self._encoding.max_side:
+            raise ImageError(f"{decoded.size} px are more than {self._encoding.format} can hold")
+        if self._frame is None:
+            kept = decoded.shown_as(decoded.pixels)
+            return LoadedImage(source, kept, file=file if self._stands(decoded) else b"")
+        view, _ = self._plan(decoded.size, self._frame)
+        pixels = self._show(decoded, view, self._frame)
+        return LoadedImage(source, decoded.shown_as(pixels), view)
 
     def show(self, image: LoadedImage, view: View, size: Size) -> Pixels:
         """Return how an image shows in a frame of some size: (H, W[, C]), not to be written to.

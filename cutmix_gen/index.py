@@ -12,6 +12,7 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from cutmix_gen.errors import SetError
+from cutmix_gen.machine import check_machine
 from cutmix_gen.records import Source
 from cutmix_gen.source import Scan
 from cutmix_gen.storage import Place, atomic_file, path_text, sha256, writing
@@ -140,4 +141,5 @@ class SourceIndex:
         try:
             yield
         except (pa.ArrowException, OSError, ValueError, IndexError, MemoryError) as error:
+            check_machine(error, self._path)
             raise SetError(f"{self._path} cannot be read as an index of source images: {error}") from error

@@ -411,6 +411,9 @@ class _Files:
         try:
             pixels = self._codec.decode(row.image, self._info.mode, _at_full_size).pixels
         except Exception as error:
+            from cutmix_gen.codecs.pillow import check_room_for  # noqa: PLC0415  see make_codec
+
+            check_room_for(row.image, self.max_pixels())
             raise SetError(f"The image of {row.key} cannot be decoded: {type(error).__name__}: {error}") from error
         return pixels if pixels.flags.writeable else pixels.copy()
 

@@ -10,10 +10,12 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from cutmix_gen.codecs import Codec, make_codec
-from cutmix_gen.errors import ImageError, RecipeError, SetError, StorageError, UsageError
+from cutmix_gen.codecs.pillow import check_room_for
+from cutmix_gen.errors import ImageError, MachineError, RecipeError, SetError, StorageError, UsageError
 from cutmix_gen.geometry import whole
 from cutmix_gen.images import Images, LoadedImage
 from cutmix_gen.libraries import changed_versions
+from cutmix_gen.machine import check_machine
 from cutmix_gen.manifest import Manifest, RunInfo
 from cutmix_gen.masks import Mask
 from cutmix_gen.plan import Run
@@ -144,9 +146,10 @@ class Replayer:
         try:
             mask = recipe.mask()
             return Remade(recipe, sources, mask, _encoded(images, recipe, sources, mask))
-        except (ImageError, StorageError):
+        except (ImageError, MachineError, StorageError):
             raise
         except Exception as error:
+            check_machine(error)
             raise RecipeError(f"its recipe does not fit its sources: {error}") from error
 
     def draw(self, key: str) -> Image:
@@ -199,6 +202,8 @@ class Replayer:
         try:
             one, two = (self._codec.decode(image, mode, lambda _: 1).pixels for image in (stored, remade))
         except Exception:  # decoders raise nearly anything
+            check_room_for(stored, self._codec.max_pixels)
+            check_room_for(remade, self._codec.max_pixels)
             return float("inf")
         return mean_distance(one, two)
 

@@ -16,8 +16,9 @@ from cutmix_gen.codecs import best_codec, make_codec
 from cutmix_gen.codecs.modes import DEEP, GRAY
 from cutmix_gen.codecs.pillow import Header, peek
 from cutmix_gen.config import DENSE_LABELS_UP_TO, GenerateConfig
-from cutmix_gen.errors import StorageError, UsageError
+from cutmix_gen.errors import MachineError, StorageError, UsageError
 from cutmix_gen.images import PIXEL_BYTES, frame_of_all, max_file_bytes
+from cutmix_gen.machine import check_room
 from cutmix_gen.pairing import Census
 from cutmix_gen.plan import quota_plan
 from cutmix_gen.source import Scan
@@ -49,9 +50,10 @@ def _header(root: Place, max_pixels: int, path: bytes) -> Header | None:
             with suppress(NotADirectoryError), open_source(source_path(root, path)) as file:
                 return peek(file, max_pixels)
         return peek(BytesIO(read_source(root, path_text(path), max_file_bytes(max_pixels))), max_pixels)
-    except StorageError:
+    except (MachineError, StorageError):
         raise
     except Exception as error:
+        check_room()
         _log.debug("no header of %r: %s", path, error)
         return None
 

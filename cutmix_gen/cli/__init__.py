@@ -17,6 +17,7 @@ import click
 
 from cutmix_gen.cli.progress import show_log
 from cutmix_gen.errors import CutMixGenError, InterruptedRunError, did_you_mean
+from cutmix_gen.machine import lack_of
 from cutmix_gen.storage import hide_passwords, hide_secrets
 from cutmix_gen.text import brief, printable_lines
 from cutmix_gen.version import __version__
@@ -140,6 +141,7 @@ def _stop(_signal: int, _frame: FrameType | None) -> None:
 
 def _fail(error: Exception) -> None:
     _drop_what_is_unread()  # the exit code says it all the same
+    error = lack_of(error) or error
     click.secho("Error: ", fg="red", bold=True, err=True, nl=False)
     if isinstance(error, CutMixGenError | OSError):
         click.echo(printable_lines(hide_passwords(str(error))), err=True)

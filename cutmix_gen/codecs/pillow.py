@@ -12,6 +12,7 @@ from cutmix_gen.codecs.base import MAX_PIXELS, Codec, Decoded, Encoding, Reduce,
 from cutmix_gen.codecs.guard import guarded, too_large
 from cutmix_gen.codecs.modes import has_transparency, pixels_of
 from cutmix_gen.errors import ImageError
+from cutmix_gen.machine import check_room
 from cutmix_gen.records import Pixels, Size
 
 FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "GIF", "TIFF", "PPM")
@@ -41,6 +42,10 @@ _FILTERS = {
 _SUBSAMPLING = {"444": 0, "422": 1, "420": 2}
 _PNG_LEVEL = 1
 """zlib level: on photos level 6 takes four times as long to save a tenth of the bytes."""
+
+
+_DECODING = 32
+"""Bytes a pixel that decoding takes at most: a WebP that is turned and has transparency takes 31."""
 
 
 class Header(NamedTuple):
@@ -157,3 +162,44 @@ def peek(file: BinaryIO, max_pixels: int = MAX_PIXELS) -> Header:
     with guarded(head, max_pixels), Image.open(file, formats=FORMATS) as image:
         _check_size(image, max_pixels)
         return Header(_format(image), image.mode, Size(*image.size))
+
+
+def check_room_for(data: bytes, max_pixels: int, beside: int = 0) -> None:
+    """Raise `MachineError` unless there is room to decode an image, before it is said to be broken.
+
+    A decoder that gets no memory may say anything. What a file claims counts up to the limit.
+
+    Parameters
+    ----------
+    data : bytes
+        The file.
+    max_pixels : int
+    beside : int
+        Pixels of what is made of the image.
+    """
+    check_room((_claimed_pixels(data, max_pixels) + beside) * _DECODING + len(data))
+
+
+def _claimed_pixels(data: bytes, max_pixels: int) -> int:
+    """Return how many pixels a file claims to have; 0 where it has no header or is beyond the limit."""
+    size = _webp_size(data)  # of a WebP, Pillow needs the memory for the pixels to tell their number
+    if size is None:
+        try:
+            size = peek(BytesIO(data), max_pixels).size
+        except Exception:  # as `Codec.decode`
+            return 0
+    pixels = size.width * size.height
+    return pixels if pixels <= max_pixels else 0
+
+
+def _webp_size(data: bytes) -> Size | None:
+    """Return the size that the header of a WebP claims (RFC 9649, sections 2.5 to 2.7)."""
+    kind, head = data[12:16], data[:30].ljust(30, b"\0")
+    if head[:4] != b"RIFF" or head[8:12] != b"WEBP":
+        return None
+    if kind == b"VP8X":
+        return Size(int.from_bytes(head[24:27], "little") + 1, int.from_bytes(head[27:30], "little") + 1)
+    if kind == b"VP8L":
+        bits = int.from_bytes(head[21:25], "little")
+        return Size((bits & 0x3FFF) + 1, (bits >> 14 & 0x3FFF) + 1)
+    return Size(int.from_bytes(head[26:28], "little") & 0x3FFF, int.from_bytes(head[28:30], "little") & 0x3FFF)

@@ -19,6 +19,7 @@ from PIL.Image import Image
 
 from cutmix_gen.codecs.base import Decoded, Encoding, Reduce, Region
 from cutmix_gen.codecs.pillow import PillowCodec
+from cutmix_gen.machine import lack_of
 from cutmix_gen.records import Pixels, Size
 
 _COLORSPACE = {"RGB": "RGB", "L": "GRAY"}
@@ -57,7 +58,9 @@ class TurboCodec(PillowCodec):
         if mode in _COLORSPACE and data[:2] == b"\xff\xd8" and _is_plain(data):
             try:
                 decoded = _decode_jpeg(data, mode, reduce, self.max_pixels)
-            except ValueError:
+            except ValueError as error:
+                if lack_of(error):
+                    raise  # Pillow might manage, and give other pixels
                 decoded = None  # Pillow decides whether the file is broken, so that both codecs skip the same
             if decoded is not None:
                 return decoded

@@ -15,7 +15,7 @@ from functools import cache
 from importlib import import_module
 from typing import Any, Generic, TypeVar
 
-from cutmix_gen.errors import CutMixGenError, WorkerError
+from cutmix_gen.errors import CutMixGenError, MachineError, WorkerError
 from cutmix_gen.execute import CLUSTERS
 from cutmix_gen.libraries import library_versions
 from cutmix_gen.version import __version__
@@ -120,6 +120,8 @@ class Attempt(Generic[Result]):
         try:
             self._check_versions()
             return Outcome(self._function(task))
+        except MachineError as error:
+            return Outcome(failure=f"on {socket.gethostname()}: {error}")
         except CutMixGenError as error:
             return Outcome(error=type(error)(str(error)))
         except Exception as error:

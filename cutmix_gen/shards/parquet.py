@@ -18,6 +18,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from cutmix_gen.errors import SetError
+from cutmix_gen.machine import check_machine
 from cutmix_gen.records import Rows, RowSchema
 from cutmix_gen.shards.base import ShardFormat, ShardLabels, ShardReader, ShardWriter
 from cutmix_gen.shards.damage import DAMAGES
@@ -153,6 +154,7 @@ def _damage(path: Path) -> Iterator[None]:
     try:
         yield
     except DAMAGES as error:
+        check_machine(error, path)
         raise SetError(f"{path.name} cannot be read as Parquet: {error}") from error
 
 

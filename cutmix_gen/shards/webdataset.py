@@ -15,6 +15,7 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from cutmix_gen.errors import SetError
+from cutmix_gen.machine import check_machine
 from cutmix_gen.records import Rows, RowSchema
 from cutmix_gen.shards.base import ShardFormat, ShardLabels, ShardReader, ShardWriter
 from cutmix_gen.shards.damage import DAMAGES
@@ -156,6 +157,7 @@ def _damage(path: Path) -> Iterator[None]:
     try:
         yield
     except DAMAGES as error:
+        check_machine(error, path)
         raise SetError(f"{path.name} cannot be read as a WebDataset: {error}") from error
 
 

@@ -13,6 +13,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from cutmix_gen.machine import check_machine
 from cutmix_gen.storage.sources import check_regular, open_source
 
 if TYPE_CHECKING:
@@ -85,6 +86,7 @@ def _images(shard: Path, _changed: int, group: int) -> Any:
             raise ValueError(f"its column image holds {column.type}")
         return pa.chunked_array([contents(chunk) for chunk in column.chunks] or [pa.array([], pa.binary())])
     except (pa.ArrowException, ValueError, LookupError, TypeError, OverflowError) as error:
+        check_machine(error, shard)
         raise OSError(f"{shard.name} cannot be read as Parquet: {error}") from error
 
 

@@ -13,7 +13,8 @@ import numpy as np
 import numpy.typing as npt
 
 from cutmix_gen.codecs import make_codec
-from cutmix_gen.errors import CutMixGenError, SetError
+from cutmix_gen.codecs.pillow import check_room_for
+from cutmix_gen.errors import CutMixGenError, MachineError, SetError
 from cutmix_gen.labels import Weights, class_weight, dominant_class, soft_labels
 from cutmix_gen.layout import DATA, RECORDS, Position
 from cutmix_gen.manifest import Manifest
@@ -62,6 +63,8 @@ def check_shard(check: ShardCheck, shard: int) -> CheckedShard:
         _check_record(check, record, shard)
     except FileNotFoundError:
         return CheckedShard(0, [Problem(where, "", RECORD_GONE)])
+    except MachineError:
+        raise
     except CutMixGenError as error:
         return CheckedShard(0, [Problem(where, "", str(error))])
     file = check.output / record.file
@@ -176,6 +179,8 @@ class _Checker:
                 self._there[position - self._task.start] = True
                 try:
                     exact.append((row, self._weights(rows, row, position)))
+                except MachineError:
+                    raise
                 except CutMixGenError as error:
                     yield Problem(self._record.file, key, str(error))
             yield from self._label_problems(rows, exact)
@@ -275,6 +280,7 @@ class _Checker:
         try:
             decoded = self._codec.decode(image, self._set.mode, lambda _: 1)
         except Exception as error:
+            check_room_for(image, self._codec.max_pixels)
             raise SetError(f"the image cannot be decoded: {type(error).__name__}: {error}") from error
         if decoded.size != size or decoded.converted or decoded.format != self._set.image_format:
             wanted = f"{size} px {self._set.mode} {self._set.image_format}"
