@@ -23,7 +23,7 @@ from cutmix_gen.ledger import Ledger
 from cutmix_gen.manifest import Manifest
 from cutmix_gen.plan import Run, open_run
 from cutmix_gen.produce import produce_in
-from cutmix_gen.records import ShardRecord
+from cutmix_gen.records import ShardRecord, Skip
 from cutmix_gen.source import Scan
 from cutmix_gen.space import free_bytes
 from cutmix_gen.storage import Place
@@ -47,13 +47,25 @@ class Estimate:
     """What a call of `generate` is expected to take, beyond what OUT has already."""
 
     images: int
+    """Source images of the run."""
+    tried: int
+    """Of them, images that were tried."""
+    skipped: list[Skip]
+    """Of those that were tried, the ones that could not be read."""
     shards: int
+    """Shards that this call would make."""
     samples: int
+    """Samples in them: those of the plan, less by the share of what was tried that could not be read."""
     bytes: int
+    """Of the shards' files."""
     seconds: float
+    """That the call would take."""
     jobs: int
+    """Worker processes."""
     free: int | None
     """Bytes free on the disk of OUT, those of a set that is replaced among them; None in a store."""
+    stops: bool
+    """Whether more images could not be read than --max-failures allows, so that the call would stop for sure."""
 
     @property
     def fits(self) -> bool:
@@ -78,16 +90,29 @@ def estimate(config: GenerateConfig) -> Estimate:
     planning = time.monotonic() - started
     jobs = max(1, min(config.jobs or usable_cores(), left.tasks))
     free = free_bytes(config.output)
-    seconds, size = _expect(ahead, left, jobs) if left.shards.total() else (0.0, 0)
+    bench = _Bench(ahead, jobs)
+    seconds, size = _expect(bench, left) if left.shards.total() else (0.0, 0)
+    skipped = [bench.unreadable[path] for path in sorted(bench.unreadable)]
+    readable = 1.0 - len(skipped) / max(len(bench.tried), 1)
     return Estimate(
         images=len(ahead.scanned),
+        tried=len(bench.tried),
+        skipped=skipped,
         shards=left.shards.total(),
-        samples=left.samples.total(),
+        samples=round(left.samples.total() * readable),
         bytes=round(size),
         seconds=round(planning + seconds, 2),
         jobs=jobs,
         free=None if free is None else free + ahead.reclaimed,
+        stops=_reads_all(ahead) and len(skipped) > ahead.config.allowed_failures(len(ahead.scanned)),
     )
+
+
+def _reads_all(ahead: Outlook) -> bool:
+    """Tell whether each image would be a base in this call, so that none that cannot be read is passed by."""
+    config = ahead.config
+    copies_all = not config.pairs and config.mixed_samples(len(ahead.scanned)) >= len(ahead.scanned)
+    return (config.originals or copies_all) and config.slice is None and not ahead.begun
 
 
 @dataclass(slots=True)
@@ -141,12 +166,11 @@ class _Costs:
     """Of a shard, by its kind and its samples."""
 
 
-def _expect(ahead: Outlook, left: _Left, jobs: int) -> tuple[float, float]:
+def _expect(bench: _Bench, left: _Left) -> tuple[float, float]:
     """Return the seconds and the bytes of what is left."""
     mixed, images = left.samples["cutmix"], left.bases / left.tasks
-    bench = _Bench(ahead, jobs)
     starting = bench.warm_up()
-    if ahead.config.pairs:
+    if bench.pairs:
         return _expect_pairs(bench, left, starting)
     copies = mixed / left.bases
     if 0 < copies < _COPIES[0] / 8:
@@ -158,7 +182,7 @@ def _expect(ahead: Outlook, left: _Left, jobs: int) -> tuple[float, float]:
         few, costs = (bench.costs(number) for number in _COPIES)
         low, high = (each.seconds.at(images) for each in (few, costs))
         task = low + (high - low) * (copies - _COPIES[0]) / (_COPIES[1] - _COPIES[0])
-    rounds = -(-left.tasks // jobs)  # the last one may leave workers without a task
+    rounds = -(-left.tasks // bench.jobs)  # the last one may leave workers without a task
     return starting + rounds * task, _bytes(costs, left)
 
 
@@ -192,6 +216,12 @@ class _Bench:
 
     def __init__(self, ahead: Outlook, jobs: int) -> None:
         self.jobs = jobs
+        self.pairs = bool(ahead.config.pairs)
+        """Whether exact numbers for pairs are asked for."""
+        self.tried: set[str] = set()
+        """Images that were a base in a trial."""
+        self.unreadable: dict[str, Skip] = {}
+        """Those of them that could not be read, by their paths."""
         self._ahead = ahead
         self._backend = "loky" if ahead.config.backend in CLUSTERS else ahead.config.backend
         self._most = max(3, ahead.plan.num_images // max(ahead.plan.num_blocks, 1))
@@ -230,7 +260,10 @@ class _Bench:
             tasks = range(run.plan.num_tasks)
             started = time.monotonic()
             done = list(run_tasks(work, tasks, self._backend, self.jobs))
-            return _Trial(len(sample) / len(tasks), time.monotonic() - started, done)
+            trial = _Trial(len(sample) / len(tasks), time.monotonic() - started, done)
+            self.tried |= _bases(run)
+        self.unreadable |= {skip.path: skip for skip in trial.skipped if skip.unreadable}
+        return trial
 
 
 class _Trial:
@@ -240,6 +273,7 @@ class _Trial:
         self.wall = wall
         self.seconds = (images, sum(seconds for seconds, _ in done) / len(done))
         records = [record for _, records in done for record in records]
+        self.skipped = [skip for record in records for skip in record.skipped]
         self.sizes = {
             kind: _means([record for record in records if record.kind == kind])
             for kind in {record.kind for record in records}
@@ -253,9 +287,19 @@ class _Trial:
 
 
 def _means(records: list[ShardRecord]) -> Point:
-    return sum(record.samples for record in records) / len(records), sum(record.bytes for record in records) / len(
-        records
-    )
+    """Return the samples that shards are planned to have, and their bytes, on average."""
+    planned = sum(record.samples + len(record.skipped) for record in records)
+    return planned / len(records), sum(record.bytes for record in records) / len(records)
+
+
+def _bases(run: Run) -> set[str]:
+    """Return the paths of the images that are a base in a run."""
+    bases: set[str] = set()
+    for task in map(run.plan.task, range(run.plan.num_tasks)):
+        count = max((shard.count for shard in task.shards), default=0)
+        if count:
+            bases.update(source.path for source in run.sources(run.rows(task)[0][:count]))
+    return bases
 
 
 def _line(low: Point, high: Point) -> _Line:

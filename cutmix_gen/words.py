@@ -91,12 +91,16 @@ def skips_lines(skipped: list[Skip], lost: int = 0) -> Iterator[str]:
         group = [skip for skip in skipped if skip.unreadable == unreadable]
         if group:
             yield f"{title} {count_text(len(group), 'source image')}:"
-        for skip in group[:_SHOWN_SKIPS]:
-            yield f"  {printable(skip.path)}: {printable(skip.reason)}"
+        yield from _shown_skips(group)
         if len(group) > _SHOWN_SKIPS:
             yield f"  and {len(group) - _SHOWN_SKIPS:,} more; `cutmix-gen info OUT --json` lists all"
     if lost:
         yield f"Because of them {count_text(lost, 'sample')} of the plan {'was' if lost == 1 else 'were'} not made."
+
+
+def _shown_skips(skips: list[Skip]) -> Iterator[str]:
+    for skip in skips[:_SHOWN_SKIPS]:
+        yield f"  {printable(skip.path)}: {printable(skip.reason)}"
 
 
 def lost_file_lines(files: list[str], output: Place) -> Iterator[str]:
@@ -115,11 +119,17 @@ def estimate_lines(expected: Estimate) -> Iterator[str]:
     if not expected.shards:
         yield "All is done: there is nothing left to make."
         return
+    roughly = "about " if expected.skipped else ""
     yield (
-        f"{count_text(expected.images, 'image')} give {count_text(expected.samples, 'sample')} in "
+        f"{count_text(expected.images, 'image')} give {roughly}{count_text(expected.samples, 'sample')} in "
         f"{count_text(expected.shards, 'shard')}: about "
         f"{size_text(expected.bytes)} and {time_text(expected.seconds)} with {count_text(expected.jobs, 'process')}."
     )
+    if expected.skipped:
+        yield f"Of {count_text(expected.tried, 'image')} that were tried {len(expected.skipped):,} could not be read:"
+        yield from _shown_skips(expected.skipped)
+        if len(expected.skipped) > _SHOWN_SKIPS:
+            yield f"  and {len(expected.skipped) - _SHOWN_SKIPS:,} more; --json lists all"
     if expected.free is not None:
         yield f"The disk has {size_text(expected.free)} free."
 

@@ -12,7 +12,7 @@ from cutmix_gen.cli import main
 from cutmix_gen.estimate import _line, _sample
 from cutmix_gen.source import Scan
 from tests.images import photo
-from tests.sets import tree
+from tests.sets import make_folder, tree
 
 
 def call(*arguments: str | Path) -> Result:
@@ -66,6 +66,53 @@ def test_a_dry_run_of_pairs_counts_what_they_ask_for(folder, tmp_path):
     made = facts(folder, tmp_path / "out", *options)
     assert (expected["samples"], expected["shards"]) == (made["samples"], made["shards"]) == (210, made["shards"])
     assert expected["bytes"] == pytest.approx(made["bytes"], rel=0.2)
+
+
+@pytest.fixture(scope="module")
+def broken(tmp_path_factory) -> Path:
+    """Return 16 images of which none can be read."""
+    folder = make_folder(tmp_path_factory.mktemp("source") / "images", per_class=8, classes=2)
+    for path in folder.rglob("*.jpg"):
+        path.write_bytes(b"broken")
+    return folder
+
+
+def test_images_that_cannot_be_read_give_no_samples(broken, tmp_path):
+    options = [broken, tmp_path / "out", "--backend", "serial", "--dry-run", "--max-failures", "16", "--json"]
+    result = call(*options)
+    assert result.exit_code == 3
+    said = json.loads(result.stdout)
+    assert (said["images"], said["tried"], said["samples"], len(said["skipped"])) == (16, 16, 0, 16)
+    assert not said["stops"]
+    assert said["skipped"][0]["path"] == "class-0/0000.jpg"
+    text = call(*options[:-1]).output
+    assert "16 images give about 0 samples" in text
+    assert "Of 16 images that were tried 16 could not be read:" in text
+    assert "and 11 more" in text
+
+
+def test_a_dry_run_ends_with_the_error_that_the_run_would_end_with(broken, tmp_path):
+    options = [broken, tmp_path / "out", "--backend", "serial"]
+    dry, wet = call(*options, "--dry-run"), call(*options)
+    assert (dry.exit_code, wet.exit_code) == (1, 1)
+    assert wet.stderr.startswith("Error: ")
+    assert " of the source images could not be read, more than --max-failures allows (1)." in wet.stderr
+    assert dry.stderr == wet.stderr
+
+
+def test_a_few_images_that_cannot_be_read_are_told_and_taken_off(tmp_path):
+    folder = make_folder(tmp_path / "images", per_class=8)
+    (folder / "class-1/0002.jpg").write_bytes(b"broken")
+    options = [folder, tmp_path / "out", "--backend", "serial", "--copies", "2", "--max-failures", "1", "--json"]
+    dry, wet = call(*options, "--dry-run"), call(*options)
+    assert (dry.exit_code, wet.exit_code) == (3, 3)
+    expected, made = json.loads(dry.stdout), json.loads(wet.stdout)
+    assert expected["samples"] == made["samples"] == 23 * 3
+    assert expected["skipped"] == made["skipped"]
+    # What is no base of this call need not be read.
+    assert (
+        call(*options, "--dry-run", "--max-failures", "0", "--append", "--seed", "1", "--slice", "0/2").exit_code == 3
+    )
 
 
 def test_what_is_there_already_is_not_counted_and_nothing_is_touched(folder, tmp_path):

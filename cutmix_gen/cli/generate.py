@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from cutmix_gen.cli.options import PLACE, config_options, json_option, print_json, say
+from cutmix_gen.cli.options import FOUND_WRONG, PLACE, config_options, json_option, print_json, say
 from cutmix_gen.cli.progress import Progress, talk_options
 from cutmix_gen.cli.sections import SectionedCommand
 from cutmix_gen.cli.settings import settings_lines, with_file
@@ -85,6 +85,7 @@ def _make(config: GenerateConfig, talk: _Talk) -> None:
 
 def _dry_run(config: GenerateConfig, talk: _Talk) -> None:
     from cutmix_gen.estimate import estimate  # noqa: PLC0415  each command imports what it needs
+    from cutmix_gen.make import too_many_failures  # noqa: PLC0415  as above
     from cutmix_gen.space import too_little  # noqa: PLC0415  as above
 
     with Progress("samples", quiet=talk.quiet):
@@ -92,6 +93,9 @@ def _dry_run(config: GenerateConfig, talk: _Talk) -> None:
     print_json(asdict(expected)) if talk.as_json else say(estimate_lines(expected))
     if expected.free is not None and not (expected.fits or config.force):
         raise too_little(config.output, expected.bytes, expected.free)
+    if expected.stops:
+        raise too_many_failures(expected.skipped, config.allowed_failures(expected.images))
+    sys.exit(FOUND_WRONG if expected.skipped else 0)
 
 
 class _GenerateProgress(Progress):
