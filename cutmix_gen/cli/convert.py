@@ -17,7 +17,9 @@ from cutmix_gen.storage import Place, parse_place
 @jobs_option
 @talk_options
 @json_option
-def command(output: Place, new: str, format_name: str, jobs: int | None, quiet: bool, as_json: bool) -> None:
+def command(
+    output: Place, new: str, format_name: str, jobs: int | None, progress: str, quiet: bool, as_json: bool
+) -> None:
     """Write the set in OUT to the folder NEW in another shard format. No image is decoded.
 
     NEW is the set that generate would have made in that format. The same command again goes on where one stopped.
@@ -29,8 +31,8 @@ def command(output: Place, new: str, format_name: str, jobs: int | None, quiet: 
     from cutmix_gen.conversion import convert_set  # noqa: PLC0415  each command imports what it needs
 
     place = parse_place(new)
-    with Progress("shards", quiet=quiet) as progress:
-        done = convert_set(output, place, format_name, jobs, progress)
+    with Progress("shards", progress, quiet=quiet) as shown:
+        done = convert_set(output, place, format_name, jobs, shown)
     if as_json:
         print_json({"output": str(place), "format": format_name, "samples": done.samples})
     elif not quiet and done.new_shards:

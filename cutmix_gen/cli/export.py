@@ -17,7 +17,9 @@ from cutmix_gen.storage import Place
 @jobs_option
 @talk_options
 @json_option
-def command(output: Place, folder: Place, form: str, jobs: int | None, quiet: bool, as_json: bool) -> None:
+def command(
+    output: Place, folder: Place, form: str, jobs: int | None, progress: str, quiet: bool, as_json: bool
+) -> None:
     """Write the samples of the set in OUT to a new FOLDER in another form. No image is decoded.
 
     imagefolder has SPLIT/CLASS/KEY.jpg and a metadata.jsonl with all fields, as Hugging Face's imagefolder reads it.
@@ -29,8 +31,8 @@ def command(output: Place, folder: Place, form: str, jobs: int | None, quiet: bo
     """
     from cutmix_gen.exporting import export_set  # noqa: PLC0415  each command imports what it needs
 
-    with Progress("shards", quiet=quiet) as progress:
-        samples = export_set(output, folder, form, jobs, progress)
+    with Progress("shards", progress, quiet=quiet) as shown:
+        samples = export_set(output, folder, form, jobs, shown)
     if as_json:
         print_json({"folder": str(folder), "format": form, "samples": samples})
     elif not quiet:

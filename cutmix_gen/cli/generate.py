@@ -18,7 +18,7 @@ from cutmix_gen.storage import Place
 from cutmix_gen.words import estimate_lines, report_lines
 
 if TYPE_CHECKING:
-    from cutmix_gen.records import ShardRecord
+    from cutmix_gen.records import ShardRecord, Skip
     from cutmix_gen.tally import Tally
 
 
@@ -49,7 +49,7 @@ def command(source: Place | None, output: Place | None, **options: Any) -> None:
       cutmix-gen generate photos/train out --copies 4 --size 224
     """
     ctx = click.get_current_context()
-    talk = _Talk(as_json=options.pop("as_json"), quiet=options.pop("quiet"))
+    talk = _Talk(as_json=options.pop("as_json"), progress=options.pop("progress"), quiet=options.pop("quiet"))
     dry_run, prints = options.pop("dry_run"), options.pop("print_config")
     options = with_file(ctx, options, options.pop("config_file"))
     if prints:
@@ -68,13 +68,14 @@ def command(source: Place | None, output: Place | None, **options: Any) -> None:
 @dataclass(frozen=True, slots=True)
 class _Talk:
     as_json: bool
+    progress: str
     quiet: bool
 
 
 def _make(config: GenerateConfig, talk: _Talk) -> None:
     from cutmix_gen.make import generate as run_generate  # noqa: PLC0415  each command imports what it needs
 
-    with _GenerateProgress(quiet=talk.quiet) as progress:
+    with _GenerateProgress(talk.progress, quiet=talk.quiet) as progress:
         report = run_generate(config, progress)
     if talk.as_json:
         print_json(asdict(report) | {"output": str(config.output)})
@@ -88,7 +89,7 @@ def _dry_run(config: GenerateConfig, talk: _Talk) -> None:
     from cutmix_gen.make import too_many_failures  # noqa: PLC0415  as above
     from cutmix_gen.space import too_little  # noqa: PLC0415  as above
 
-    with Progress("samples", quiet=talk.quiet):
+    with Progress("samples", talk.progress, quiet=talk.quiet):
         expected = estimate(config)
     print_json(asdict(expected)) if talk.as_json else say(estimate_lines(expected))
     if expected.free is not None and not (expected.fits or config.force):
@@ -101,23 +102,22 @@ def _dry_run(config: GenerateConfig, talk: _Talk) -> None:
 class _GenerateProgress(Progress):
     """Counts samples; the note tells shards and skips."""
 
-    def __init__(self, *, quiet: bool) -> None:
-        super().__init__("samples", quiet=quiet)
-        self._shards = 0
+    def __init__(self, form: str, *, quiet: bool) -> None:
+        super().__init__("samples", form, quiet=quiet)
         self._planned = 0
         self._skipped: set[str] = set()
 
     def begin(self, done: Tally, samples: int, shards: int) -> None:
         """Start where the run stands."""
-        self._shards, self._planned = done.shards, shards
-        self._skipped = {skip.path for skip in done.skipped}
-        self.start(samples, done.total, self._state())
+        self._planned = shards
+        self.start(samples, done.total, self._state(done.shards, done.skipped))
 
     def add(self, record: ShardRecord) -> None:
         """Move on by the samples of a shard, those that had to be skipped among them."""
-        self._shards += 1
-        self._skipped |= {skip.path for skip in record.skipped}
-        self.advance(record.samples + len(record.skipped), self._state())
+        state = self._state((self.shards or 0) + 1, record.skipped)
+        self.advance(record.samples + len(record.skipped), state)
 
-    def _state(self) -> str:
-        return f"{self._shards:,}/{self._planned:,} shards, {len(self._skipped):,} skipped"
+    def _state(self, shards: int, skipped: list[Skip]) -> str:
+        self._skipped.update(skip.path for skip in skipped)
+        self.shards, self.skips = shards, len(self._skipped)
+        return f"{shards:,}/{self._planned:,} shards, {self.skips:,} skipped"

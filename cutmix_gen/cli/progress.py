@@ -1,12 +1,15 @@
-"""How far a command is: a bar on a terminal, elsewhere a line a minute; all of it on standard error."""
+"""How far a command is: a bar on a terminal, elsewhere a line a minute, or JSON; all of it on standard error."""
 
 from __future__ import annotations
 
+import json
 import logging
 import sys
 import time
 from collections import deque
 from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
 from itertools import pairwise
 from threading import Event, Lock, Thread
 from types import TracebackType
@@ -27,12 +30,17 @@ _LINE_EVERY = 60.0
 """Seconds from line to line where there is no terminal."""
 _TICK = 1.0
 """Seconds after which a bar is drawn anew though nothing has happened: its times go on."""
+_JSON_EVERY = 1.0
+"""Seconds from line to line of JSON."""
 
 _PACKAGE = logging.getLogger("cutmix_gen")
 
 
 def talk_options(command: Command) -> Command:
-    """Add --quiet, which the command gets as `quiet`, and --verbose, which it need not know of."""
+    """Add --progress and --quiet, which the command gets under these names, and --verbose.
+
+    Of --verbose it need not know.
+    """
     verbose = click.option(
         "-v",
         "--verbose",
@@ -41,7 +49,15 @@ def talk_options(command: Command) -> Command:
         callback=_set_level,
         help="Say each step on standard error.",
     )
-    return click.option("-q", "--quiet", is_flag=True, help="No progress and no summary.")(verbose(command))
+    quiet = click.option("-q", "--quiet", is_flag=True, help="No summary, and no progress unless it is JSON.")
+    progress = click.option(
+        "--progress",
+        type=click.Choice(["auto", "json", "none"]),
+        default="auto",
+        show_default=True,
+        help="On standard error: a bar or a line a minute, a line of JSON a second, or nothing.",
+    )
+    return progress(quiet(verbose(command)))
 
 
 def _set_level(_ctx: click.Context, _param: click.Parameter, verbose: bool) -> None:
@@ -123,6 +139,30 @@ class Rate:
         return (after - before) / span if span > 0 else 0.0
 
 
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """How far a command is."""
+
+    time: str
+    """Now, in UTC: `2026-01-31T12:00:00.000+00:00`."""
+    step: str
+    """What is done before there is anything to count, in words; empty from then on."""
+    unit: str
+    """What is counted: samples, shards or checks."""
+    done: int
+    """How many are done, those that were there before the command among them."""
+    of: int | None
+    """How many there will be when the command ends; null before that is known."""
+    rate: float
+    """How many a second, over the last minute."""
+    shards: int | None
+    """Shards that are done; null where they are not counted."""
+    skips: int
+    """Source images that were skipped."""
+    finished: bool
+    """Whether all is done: in the last line, unless the command failed."""
+
+
 class Progress:
     """What a command is doing: first a step in words (`say`), then how much of it is done (`start`, `advance`).
 
@@ -132,15 +172,22 @@ class Progress:
     ----------
     unit : str
         What is counted, in the plural.
+    form : str
+        As `--progress` has it: auto, json or none.
     quiet : bool
-        Show nothing.
+        Show nothing but JSON.
     """
 
-    def __init__(self, unit: str, *, quiet: bool = False) -> None:
+    def __init__(self, unit: str, form: str = "auto", *, quiet: bool = False) -> None:
         self._unit = unit
-        self._view: _Bar | _Minutes | None = None
-        if not quiet:
+        self._view: _Bar | _Minutes | _JsonLines | None = None
+        if form == "json":
+            self._view = _JsonLines(self._standing)
+        elif form == "auto" and not quiet:
             self._view = _Bar() if sys.stderr.isatty() else _Minutes()
+        self.shards: int | None = None
+        """Shards that are done, where these are counted beside something else."""
+        self.skips = 0
         self._step = ""
         self._note = ""
         self._since = time.monotonic()
@@ -161,14 +208,14 @@ class Progress:
         return self
 
     def __exit__(
-        self, _kind: type[BaseException] | None, _error: BaseException | None, _trace: TracebackType | None
+        self, kind: type[BaseException] | None, _error: BaseException | None, _trace: TracebackType | None
     ) -> None:
         _PACKAGE.removeHandler(self._steps)
         _PACKAGE.setLevel(self._level)
         self._stop.set()
         if self._view:
             self._ticker.join()
-            self._view.close()
+            self._view.close(finished=kind is None)
 
     def say(self, step: str) -> None:
         """Show what is being done, as long as nothing is counted."""
@@ -208,6 +255,20 @@ class Progress:
             parts.append(left)
         return ", ".join([*parts, *filter(None, [self._note])])
 
+    def _standing(self, *, finished: bool) -> Standing:
+        is_counting = self._total is not None
+        return Standing(
+            time=datetime.now(UTC).isoformat(timespec="milliseconds"),
+            step="" if is_counting else self._step,
+            unit=self._unit,
+            done=self._done,
+            of=self._total,
+            rate=round(self._rate.per_second(), 3) if is_counting else 0.0,
+            shards=self._done if self._unit == "shards" else self.shards,
+            skips=self.skips,
+            finished=finished,
+        )
+
     def _tick(self) -> None:
         while not self._stop.wait(_TICK):
             self._show()
@@ -224,7 +285,7 @@ class _Bar:
         from tqdm import tqdm  # noqa: PLC0415  `--help` takes none of it
 
         if self._bar is not None and self._total != total:
-            self.close()
+            self.close(finished=True)
         if self._bar is None:
             shape = "{desc}" if total is None else "{percentage:3.0f}% |{bar}| {desc}"
             keeps = total is not None
@@ -233,7 +294,7 @@ class _Bar:
         self._bar.n = done
         self._bar.set_description_str(text)
 
-    def close(self) -> None:
+    def close(self, *, finished: bool) -> None:  # noqa: ARG002  it stands as it is
         if self._bar is not None:
             self._bar.close()
             self._bar = None
@@ -251,5 +312,24 @@ class _Minutes:
             share = f"{100 * done / total:.0f}% " if total else ""
             click.echo(f"{time.strftime('%H:%M')} {share}{text}", err=True)
 
-    def close(self) -> None:
+    def close(self, *, finished: bool) -> None:
         pass
+
+
+class _JsonLines:
+    """A line of JSON each second, and a last one."""
+
+    def __init__(self, standing: Callable[..., Standing]) -> None:
+        self._standing = standing
+        self._next = time.monotonic()
+
+    def show(self, _text: str, _done: int, _total: int | None) -> None:
+        if time.monotonic() >= self._next:
+            self._next = time.monotonic() + _JSON_EVERY
+            self._say(finished=False)
+
+    def close(self, *, finished: bool) -> None:
+        self._say(finished=finished)
+
+    def _say(self, *, finished: bool) -> None:
+        click.echo(json.dumps(asdict(self._standing(finished=finished))), err=True)

@@ -22,7 +22,7 @@ SECTIONS = {
     "Labels and card": ("dense_labels", "label_smoothing", "license", "sidecars"),
     "A set that is there": ("append", "overwrite"),
     "Running": ("jobs", "backend", "address", "slice", "max_failures", "max_pixels", "force", "dry_run"),
-    "Settings and output": ("config_file", "print_config", "as_json", "quiet", "verbose"),
+    "Settings and output": ("config_file", "print_config", "as_json", "progress", "quiet", "verbose"),
 }
 """Titles, and the parameters under each; every one but --help has its place."""
 _LAST = "Settings and output"

@@ -51,6 +51,7 @@ def command(
     source: Place | None,
     repair: bool,
     jobs: int | None,
+    progress: str,
     quiet: bool,
     as_json: bool,
 ) -> None:
@@ -70,8 +71,8 @@ def command(
     from cutmix_gen.verify import verify as run_verify  # noqa: PLC0415
 
     replays = Replays(count, seed, source) if count else None
-    with Progress("checks" if count else "shards", quiet=quiet) as progress:
-        result = run_verify(output, deep=deep, jobs=jobs, replays=replays, progress=progress)
+    with Progress("checks" if count else "shards", progress, quiet=quiet) as shown:
+        result = run_verify(output, deep=deep, jobs=jobs, replays=replays, progress=shown)
     dropped = run_repair(output, result.problems) if repair else None
     if as_json:
         print_json(_facts(result) | ({} if dropped is None else {"dropped": dropped}))

@@ -1,16 +1,19 @@
 from __future__ import annotations
 
+import json
 import os
 import pty
 import subprocess
 import sys
 import termios
 import time
+from dataclasses import fields
+from datetime import UTC, datetime
 
 import pytest
 
 from cutmix_gen.cli import progress
-from cutmix_gen.cli.progress import Progress, Rate
+from cutmix_gen.cli.progress import Progress, Rate, Standing
 from tests.sets import make_folder
 
 
@@ -124,6 +127,86 @@ def test_a_short_command_writes_no_line(capsys):
 def test_quiet_shows_nothing(monkeypatch, capsys):
     monkeypatch.setattr(progress, "_LINE_EVERY", 0.0)
     with Progress("samples", quiet=True) as shown:
+        shown.start(1)
+        shown.advance(1)
+    assert capsys.readouterr() == ("", "")
+
+
+def json_lines(text):
+    """Return what lines of JSON say; each has the fields of a `Standing`, in their order."""
+    lines = [json.loads(line) for line in text.splitlines()]
+    assert {tuple(line) for line in lines} == {tuple(field.name for field in fields(Standing))}
+    return lines
+
+
+def test_json_is_a_line_a_second_and_one_at_the_end(monkeypatch, capsys):
+    monkeypatch.setattr(progress, "_JSON_EVERY", 0.2)
+    monkeypatch.setattr(progress, "_TICK", 0.01)
+    with Progress("samples", "json", quiet=True) as shown:
+        shown.say("Scanning")
+        shown.start(2000, 500)
+        for _ in range(5):
+            time.sleep(0.1)
+            shown.advance(300)
+    out, err = capsys.readouterr()
+    assert out == ""
+    *lines, last = json_lines(err)
+    assert 3 <= len(lines) <= 4
+    assert (lines[0]["step"], lines[0]["of"], lines[0]["rate"]) == ("Scanning", None, 0.0)
+    assert all(500 <= line["done"] < 2000 == line["of"] and not line["step"] for line in lines[1:])
+    assert not any(line["finished"] for line in lines)
+    assert (last["done"], last["of"], last["finished"]) == (2000, 2000, True)
+    assert last["rate"] > 0
+    times = [datetime.fromisoformat(line["time"]) for line in (*lines, last)]
+    assert times == sorted(times)
+    assert abs((datetime.now(UTC) - times[-1]).total_seconds()) < 60
+
+
+def test_json_says_that_a_command_failed(capsys):
+    with pytest.raises(ZeroDivisionError), Progress("samples", "json"):
+        1 / 0  # noqa: B018
+    assert [line["finished"] for line in json_lines(capsys.readouterr().err)] == [False]
+
+
+@pytest.mark.parametrize("engine", ["serial", "loky", "threading"])
+def test_json_of_a_run_says_samples_shards_and_skips_with_every_engine_and_slice(folder, tmp_path, engine):
+    options = ("generate", folder, tmp_path / "out", "--shard-size", "10", "--max-failures", "1", "--backend", engine)
+    for part, code, samples, shards, skips in (("0/2", 0, 30, 4, 0), ("1/2", 3, 62, 8, 1)):
+        last = last_line(*options, "-j", "2", "--slice", part, code=code)
+        assert (last["unit"], last["done"], last["of"]) == ("samples", samples, samples)
+        assert (last["shards"], last["skips"]) == (shards, skips)
+
+
+def last_line(*command, code=0):
+    """Run a command with JSON and without a summary; return its last line."""
+    arguments = [sys.executable, "-m", "cutmix_gen", *map(str, command), "--progress", "json", "--quiet"]
+    done = subprocess.run(arguments, capture_output=True, text=True, check=False)
+    assert done.returncode == code, done.stderr
+    assert done.stdout == ""
+    *lines, last = json_lines(done.stderr)
+    assert last["finished"]
+    assert not any(line["finished"] for line in lines)
+    return last
+
+
+def test_json_of_the_other_commands(tmp_path):
+    folder, output = make_folder(tmp_path / "images", per_class=10), tmp_path / "out"
+    assert json_lines(run(folder, output, "--progress", "json", "--dry-run", "-j", "1")[1])[-1]["finished"]
+    last_line("generate", folder, output, "--shard-size", "10", "--backend", "serial")
+    for command in (
+        ("verify", output),
+        ("export", output, tmp_path / "records", "--format", "tfrecord"),
+        ("convert", output, tmp_path / "tars", "--format", "webdataset"),
+    ):
+        last = last_line(*command, "-j", "1")
+        assert (last["unit"], last["done"], last["of"], last["shards"]) == ("shards", 6, 6, 6)
+    last = last_line("verify", output, "-j", "1", "--replay", "5")
+    assert (last["unit"], last["done"], last["of"], last["shards"]) == ("checks", 11, 11, None)
+
+
+def test_none_shows_nothing(monkeypatch, capsys):
+    monkeypatch.setattr(progress, "_LINE_EVERY", 0.0)
+    with Progress("samples", "none") as shown:
         shown.start(1)
         shown.advance(1)
     assert capsys.readouterr() == ("", "")
