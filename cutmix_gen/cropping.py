@@ -15,8 +15,13 @@ from cutmix_gen.labels import soft_labels
 from cutmix_gen.recipe import Recipe, parse_recipe
 from cutmix_gen.records import Box
 
+_MAX_PIXELS = 1 << 26
+"""Of a sample at most unless another number is given: some masks take forty bytes a pixel."""
 
-def relabel(recipe_or_row: str | Mapping[str, Any], crop: Sequence[int]) -> npt.NDArray[np.float32]:
+
+def relabel(
+    recipe_or_row: str | Mapping[str, Any], crop: Sequence[int], *, max_pixels: int = _MAX_PIXELS
+) -> npt.NDArray[np.float32]:
     """Return the soft label of a part of a stored sample.
 
     Exact for every strategy: the mask is drawn again from the recipe, and the pixels that each source owns inside the
@@ -29,6 +34,8 @@ def relabel(recipe_or_row: str | Mapping[str, Any], crop: Sequence[int]) -> npt.
         The field `recipe` of a sample (its JSON, as text or parsed), or a row that has this field.
     crop : (x1, y1, x2, y2)
         In pixels of the stored sample, half open.
+    max_pixels : int, optional
+        The recipe of a larger sample is refused, for recipes may come from anywhere. [default: 67,108,864]
 
     Returns
     -------
@@ -40,9 +47,9 @@ def relabel(recipe_or_row: str | Mapping[str, Any], crop: Sequence[int]) -> npt.
     UsageError
         If the crop has no pixel, or reaches beyond the sample, or shows nothing but padding.
     RecipeError
-        If the recipe is none.
+        If the recipe is none, or one of a larger sample than `max_pixels` allows.
     """
-    recipe = _recipe_of(recipe_or_row)
+    recipe = _recipe_of(recipe_or_row, max_pixels)
     try:
         x1, y1, x2, y2 = map(operator.index, crop)
     except (TypeError, ValueError) as error:
@@ -61,9 +68,9 @@ def relabel(recipe_or_row: str | Mapping[str, Any], crop: Sequence[int]) -> npt.
     return labels.reshape(-1)
 
 
-def _recipe_of(recipe_or_row: str | Mapping[str, Any]) -> Recipe:
+def _recipe_of(recipe_or_row: str | Mapping[str, Any], max_pixels: int) -> Recipe:
     if isinstance(recipe_or_row, str):
-        return parse_recipe(recipe_or_row)
+        return parse_recipe(recipe_or_row, max_pixels)
     if "recipe" in recipe_or_row:
-        return _recipe_of(recipe_or_row["recipe"])
-    return parse_recipe(json.dumps(dict(recipe_or_row)))
+        return _recipe_of(recipe_or_row["recipe"], max_pixels)
+    return parse_recipe(json.dumps(dict(recipe_or_row)), max_pixels)

@@ -6,14 +6,15 @@ import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cache
-from typing import Any, TypeVar, get_type_hints
+from typing import Any, TypeVar, cast, get_type_hints
 
 import numpy as np
 import numpy.typing as npt
 
 from cutmix_gen.codecs import MOST_PIXELS
 from cutmix_gen.errors import RecipeError
-from cutmix_gen.masks import Mask, Strategy, make_strategy
+from cutmix_gen.facts import fits
+from cutmix_gen.masks import Mask, PatchMask, Strategy, make_strategy
 from cutmix_gen.ownership import Ownership, ownership, shares_within
 from cutmix_gen.records import Box, Size, View
 
@@ -59,7 +60,10 @@ class Recipe:
         strategy = make_strategy(self.strategy, self.options)
         if strategy.sources != len(self.labels):
             raise ValueError(f"it has {len(self.labels)} sources, not {strategy.sources}")
-        return strategy.realise(strategy.params(**self.params), self.size)
+        _check_params(strategy.params, self.params)
+        mask = strategy.realise(strategy.params(**self.params), self.size)
+        _check_mask(mask)
+        return mask
 
     def _followed(self, step: Callable[[], T]) -> T:
         """Do something that a recipe says; whatever it says that cannot be is a `RecipeError`."""
@@ -75,13 +79,13 @@ class Recipe:
         mask = self.mask()
         if mask is None:
             return Ownership([1.0], [], is_wasted=True)
-        return self._followed(lambda: ownership(mask, [view.place for view in self.views]))
+        return self._followed(lambda: _checked(ownership(mask, [view.place for view in self.views])))
 
     def shares_within(self, box: Box) -> npt.NDArray[np.float64]:
         """Return the pixels that each source owns in a part of the sample: (S,)."""
         mask, places = self.mask(), [view.place for view in self.views]
         if mask is not None:
-            return self._followed(lambda: shares_within(mask, places, box))
+            return self._followed(lambda: _finite(shares_within(mask, places, box)))
         place = places[0]
         width = min(place.x2, box.x2) - max(place.x1, box.x1)
         height = min(place.y2, box.y2) - max(place.y1, box.y1)
@@ -184,6 +188,58 @@ def parse_recipe(text: str, max_pixels: int = MOST_PIXELS) -> Recipe:
     return recipe
 
 
+_RANGES = {"sigma": (0.0, 2.0), "width": (-1.0, 1.0), "height": (-1.0, 1.0)}
+"""Between which a drawn number lies; -1 stands for one that is not drawn."""
+_SHARE = (0.0, 1.0)
+"""The same of all others."""
+_MOST_VALUES = 1 << 10
+"""Of a drawn list: a grid has so many cells at most."""
+
+
+def _check_params(kind: type[Any], params: dict[str, Any]) -> None:
+    """Raise `ValueError` for parameters that no strategy draws."""
+    hints = _hints(cast("Any", kind))
+    for name, value in params.items():
+        if name not in hints:
+            raise ValueError(f"it draws no {name[:100]!r}")
+        values = value if isinstance(value, list) else [value]
+        low, high = _RANGES.get(name, _SHARE)
+        if (
+            not fits(value, hints[name])
+            or len(values) > _MOST_VALUES
+            or (hints[name] in (float, list[float]) and not all(low <= each <= high for each in values))
+        ):
+            raise ValueError(f"it does not draw {name} = {repr(value)[:100]}")
+
+
+@cache
+def _hints(kind: type[Any]) -> dict[str, Any]:
+    """Return the types of parameters: working them out takes longer than checking a recipe."""
+    return get_type_hints(kind)
+
+
+def _check_mask(mask: Mask) -> None:
+    """Raise `ValueError` for a mask that reaches beyond its image."""
+    width, height = mask.size
+    if mask.donor_size.width > width or mask.donor_size.height > height:
+        raise ValueError(f"its donors would be {mask.donor_size} px in a sample of {mask.size} px")
+    if isinstance(mask, PatchMask):
+        for source, box, _, _ in mask.patches:
+            if source >= mask.sources or not (0 <= box.x1 <= width >= box.x2 >= 0 <= box.y1 <= height >= box.y2 >= 0):
+                raise ValueError(f"its patch {box.as_list()} of source {source} is none of the sample")
+
+
+def _checked(owned: Ownership) -> Ownership:
+    _finite(np.array(owned.weights))
+    return owned
+
+
+def _finite(shares: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+    if not np.isfinite(shares).all():
+        raise ValueError("the shares of its sources are no numbers")
+    return shares
+
+
 _MOST_CLASSES = 1 << 24
 """A dense label of as many takes 64 MB."""
 
@@ -191,8 +247,10 @@ _MOST_CLASSES = 1 << 24
 def _check(recipe: Recipe, max_pixels: int) -> None:
     """Raise `ValueError` for sizes that are none of a sample."""
     size = recipe.size
-    if min(size) < 1 or size.area > max_pixels:
+    if min(size) < 1:
         raise ValueError(f"a size of {size} px")
+    if size.area > max_pixels:
+        raise ValueError(f"a size of {size} px: {size.area:,} pixels are more than max_pixels allows ({max_pixels:,})")
     if (
         not recipe.labels
         or len(recipe.labels) != len(recipe.views)
@@ -216,7 +274,7 @@ def _params_json(params: Sequence[Any]) -> list[str]:
 @cache
 def _number_form(kind: type[Any]) -> str:
     """Return what makes JSON of parameters that are all numbers; empty for others. Python writes both alike."""
-    if not set(get_type_hints(kind).values()) <= {int, float}:
+    if not set(_hints(cast("Any", kind)).values()) <= {int, float}:
         return ""
     return "{" + ",".join(f'"{name}":%r' for name in kind._fields) + "}"
 
