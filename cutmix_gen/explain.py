@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from math import ceil
 from typing import NamedTuple
 
@@ -9,11 +10,11 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image, ImageDraw
 
-from cutmix_gen.drawing.colours import INK, PAPER, Colour
+from cutmix_gen.drawing.colours import INK, PAPER, Colour, colours_of
 from cutmix_gen.drawing.lettering import can_write, one_line, shortened, text_width, write
+from cutmix_gen.drawing.tile import as_rgb
 from cutmix_gen.images import LoadedImage
-from cutmix_gen.masks import Mask
-from cutmix_gen.ownership import Ownership
+from cutmix_gen.ownership import Ownership, painted
 from cutmix_gen.recipe import Recipe
 from cutmix_gen.records import Box, Pixels, Size, View
 
@@ -24,16 +25,6 @@ _SQUARE = 15
 """Pixels before a text for the square that shows a source's colour."""
 _SHADE = 0.35
 """How much is seen of what is not used of a source."""
-_COLOURS: tuple[Colour, ...] = (
-    (0, 114, 178),
-    (230, 159, 0),
-    (0, 158, 115),
-    (204, 121, 167),
-    (86, 180, 233),
-    (213, 94, 0),
-    (240, 228, 66),
-)
-"""Of the sources, base first (Okabe and Ito 2008: told apart by everybody)."""
 
 
 class _Panel(NamedTuple):
@@ -44,32 +35,54 @@ class _Panel(NamedTuple):
 
 
 def draw_explanation(
-    recipe: Recipe, sources: list[LoadedImage], result: Pixels, classes: tuple[str, ...]
+    recipe: Recipe, sources: Sequence[LoadedImage], result: Pixels, classes: Sequence[str]
 ) -> Image.Image:
     """Draw the sources of a sample with the parts that are used, then the mask and the result.
 
     Parameters
     ----------
     recipe : Recipe
-    sources : list of LoadedImage
-        Base first, all of them read.
+    sources : sequence of LoadedImage
+        Base first, all of them read, and not fitted yet.
     result : (H, W[, 3]) ndarray
         The sample.
-    classes : tuple of str
+    classes : sequence of str
     """
     owned, mask = recipe.ownership(), recipe.mask()
+    colours = colours_of(recipe.labels)
     panels = [
-        _source_panel(image, view, number, f"{owned.weights[number]:.3f} {classes[image.source.label]}")
+        _source_panel(image, view, _Role(number, colours[number], owned.weights[number]), classes)
         for number, (image, view) in enumerate(zip(sources, recipe.views, strict=True))
     ]
     if mask is not None:
         shares = [f"{share:.3f} {_role(number)}" for number, share in enumerate(owned.weights)]
-        panels.append(_Panel(_scaled(Image.fromarray(_mask_picture(mask, recipe.views))), ["mask", *shares]))
-    panels.append(_Panel(_outlined(result, owned), [recipe.strategy, *_facts(recipe)]))
+        places = [view.place for view in recipe.views]
+        blend = painted(mask, places, np.array(colours, np.uint8), bars=255)
+        panels.append(_Panel(_scaled(Image.fromarray(blend)), ["mask", *shares]))
+    panels.append(_Panel(_outlined(result, owned, colours), [recipe.strategy, *_facts(recipe)]))
     return _in_a_row(panels)
 
 
-def _source_panel(image: LoadedImage, view: View, number: int, share: str) -> _Panel:
+def one_below_another(pictures: Sequence[Image.Image]) -> Image.Image:
+    """Return pictures in one column."""
+    size = max(picture.width for picture in pictures), sum(picture.height for picture in pictures)
+    sheet, y = Image.new("RGB", size, PAPER), 0
+    for picture in pictures:
+        sheet.paste(picture, (0, y))
+        y += picture.height
+    return sheet
+
+
+class _Role(NamedTuple):
+    """What an image is in a sample."""
+
+    number: int
+    """0 for the base."""
+    colour: Colour
+    share: float
+
+
+def _source_panel(image: LoadedImage, view: View, role: _Role, classes: Sequence[str]) -> _Panel:
     """Show a whole source, what is not used of it in the shade."""
     if image.decoded is None or image.size is None:
         raise ValueError(f"{image.source.path} was not read")
@@ -78,11 +91,14 @@ def _source_panel(image: LoadedImage, view: View, number: int, share: str) -> _P
     shaded = (pixels * _SHADE + 255 * (1 - _SHADE)).astype(np.uint8)
     used = (slice(crop.y1, crop.y2), slice(crop.x1, crop.x2))
     shaded[used] = pixels[used]
-    picture, colour = _scaled(Image.fromarray(shaded)), _COLOURS[number % len(_COLOURS)]
+    picture = _scaled(Image.fromarray(shaded))
     drawn = _on(np.asarray(picture), view.crop, image.size)
-    ImageDraw.Draw(picture).rectangle((drawn.x1, drawn.y1, drawn.x2 - 1, drawn.y2 - 1), outline=colour, width=3)
+    ImageDraw.Draw(picture).rectangle((drawn.x1, drawn.y1, drawn.x2 - 1, drawn.y2 - 1), outline=role.colour, width=3)
     turned = ", mirrored" if view.flip else ""
-    return _Panel(picture, [f"{_role(number)}: {image.source.path}", share, f"{image.size} px{turned}"], colour)
+    share = f"{role.share:.3f} {classes[image.source.label]}"
+    return _Panel(
+        picture, [f"{_role(role.number)}: {image.source.path}", share, f"{image.size} px{turned}"], role.colour
+    )
 
 
 def _role(number: int) -> str:
@@ -97,27 +113,15 @@ def _on(pixels: npt.NDArray[np.uint8], box: Box, size: Size) -> Box:
     return Box(x1, y1, max(x2, x1 + 1), max(y2, y1 + 1))
 
 
-def _mask_picture(mask: Mask, views: tuple[View, ...]) -> npt.NDArray[np.uint8]:
-    """Mix images of one colour each, as the sources were mixed; padding stays white."""
-    frames = [mask.size, *[mask.donor_size] * (len(views) - 1)]
-    painted = []
-    for number, (frame, view) in enumerate(zip(frames, views, strict=True)):
-        image, place = np.full((frame.height, frame.width, 3), 255, np.uint8), view.place
-        image[place.y1 : place.y2, place.x1 : place.x2] = _COLOURS[number % len(_COLOURS)]
-        painted.append(image)
-    mixed: npt.NDArray[np.uint8] = mask.mix(painted[0], painted[1:])
-    return mixed
-
-
-def _outlined(result: Pixels, owned: Ownership) -> Image.Image:
+def _outlined(result: Pixels, owned: Ownership, colours: Sequence[Colour]) -> Image.Image:
     """Return the sample with the box of each donor outlined in its colour."""
     height, width = result.shape[:2]
     picture = _scaled(as_rgb(result))
     pen = ImageDraw.Draw(picture)
-    for number, box in enumerate(owned.boxes, 1):
+    for box, colour in zip(owned.boxes, colours[1:], strict=True):
         if box.area:
             x1, y1, x2, y2 = _on(np.asarray(picture), box, Size(width, height))
-            pen.rectangle((x1, y1, x2 - 1, y2 - 1), outline=_COLOURS[number % len(_COLOURS)], width=2)
+            pen.rectangle((x1, y1, x2 - 1, y2 - 1), outline=colour, width=2)
     return picture
 
 
@@ -172,10 +176,3 @@ def _scaled(picture: Image.Image) -> Image.Image:
     scale = min(_HEIGHT / picture.height, _WIDEST / picture.width)
     size = (max(round(picture.width * scale), 1), max(round(picture.height * scale), 1))
     return picture.resize(size, Image.Resampling.NEAREST if scale >= 1 else Image.Resampling.BILINEAR)
-
-
-def as_rgb(pixels: Pixels) -> Image.Image:
-    """Return pixels of any of a set's modes as something to look at."""
-    if pixels.dtype == np.uint16:
-        pixels = ((pixels.astype(np.uint32) * 255 + 32767) // 65535).astype(np.uint8)
-    return Image.fromarray(pixels).convert("RGB")

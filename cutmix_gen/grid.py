@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -11,13 +11,14 @@ from PIL import Image
 
 from cutmix_gen.codecs import make_codec
 from cutmix_gen.codecs.pillow import check_room_for
-from cutmix_gen.drawing import CELL, Sources, Tile, cell_for, draw_sheet, in_rows, make_tile, owner_map, shown_size
+from cutmix_gen.drawing import CELL, Sources, Tile, cell_for, draw_sheet, in_rows, make_tile, shown_size
 from cutmix_gen.errors import SetError, UsageError, did_you_mean
 from cutmix_gen.ledger import Ledger
 from cutmix_gen.manifest import Manifest
+from cutmix_gen.ownership import owner_map
 from cutmix_gen.reader import Dataset, open_dataset
 from cutmix_gen.recipe import parse_recipe
-from cutmix_gen.records import Row, ShardHead, Size
+from cutmix_gen.records import Pixels, Row, ShardHead, Size
 from cutmix_gen.shards import ShardLabels
 from cutmix_gen.storage import Place, is_local
 
@@ -94,26 +95,55 @@ def tile_of(dataset: Dataset, row: Row, cell: int = CELL) -> Tile:
     RecipeError
         If its recipe cannot be followed.
     """
-    recipe = parse_recipe(row.recipe, dataset.max_pixels)
+    pixels = shown_pixels(row, dataset.info.mode, dataset.max_pixels, lambda size: shown_size(size, cell))
+    tile = make_tile(pixels, sources_of(row, dataset.max_pixels), dataset.classes, cell)
+    return replace(tile, note=f"{row.key}  {row.strategy}")
+
+
+def sources_of(row: Row, max_pixels: int) -> Sources:
+    """Return the sources of a sample, and which of its pixels are whose.
+
+    Raises
+    ------
+    RecipeError
+        If its recipe cannot be followed.
+    """
+    recipe = parse_recipe(row.recipe, max_pixels)
     mask = recipe.mask()
     owners = None if mask is None else owner_map(mask, [view.place for view in recipe.views])
-    sources = Sources(recipe.labels, row.label_weight[: len(recipe.labels)].tolist(), owners)
+    return Sources(recipe.labels, row.label_weight[: len(recipe.labels)].tolist(), owners)
+
+
+def shown_pixels(row: Row, mode: str, max_pixels: int, shown: Callable[[Size], Size]) -> Pixels:
+    """Decode the image of a sample, no larger than it takes to show it at some size.
+
+    Parameters
+    ----------
+    row : Row
+    mode : str
+        Of the set.
+    max_pixels : int
+    shown : callable
+        From the size of an image to that at which it is shown.
+
+    Raises
+    ------
+    SetError
+        If the image is damaged.
+    """
 
     def reduce(size: Size) -> int:
-        return _reduction(size, cell)
+        """Return how far decoding may shrink an image so that it is still twice as large as it is shown."""
+        return next((factor for factor in (8, 4, 2) if min(size) >= 2 * factor * min(shown(size))), 1)
 
     try:
-        pixels = make_codec("pillow", dataset.max_pixels).decode(row.image, dataset.info.mode, reduce).pixels
+        return make_codec("pillow", max_pixels).decode(row.image, mode, reduce).pixels
     except Exception as error:
-        check_room_for(row.image, dataset.max_pixels)
-        raise SetError(f"The image of {row.key} cannot be decoded: {type(error).__name__}: {error}") from error
-    return replace(make_tile(pixels, sources, dataset.classes, cell), note=f"{row.key}  {row.strategy}")
-
-
-def _reduction(size: Size, cell: int) -> int:
-    """Return how far decoding may shrink an image so that it is still twice as large as it is shown."""
-    shown = shown_size(size, cell)
-    return next((factor for factor in (8, 4, 2) if min(size) >= 2 * factor * min(shown)), 1)
+        check_room_for(row.image, max_pixels)
+        raise SetError(
+            f"The image of {row.key} cannot be decoded: {type(error).__name__}: {error}. "
+            "`cutmix-gen verify OUT --deep` finds what is damaged."
+        ) from error
 
 
 def choose(dataset: Dataset, choice: Choice, count: int) -> list[int]:

@@ -9,8 +9,11 @@ import numpy as np
 import numpy.typing as npt
 
 from cutmix_gen.masks import Mask
-from cutmix_gen.masks.mask import VISIBLE, is_share, pixel_bounds
-from cutmix_gen.records import Box, Size
+from cutmix_gen.masks.mask import VISIBLE, AnyPixels, is_share, pixel_bounds
+from cutmix_gen.records import Box
+
+Owners = npt.NDArray[np.uint8]
+"""(H, W) which source shows at each pixel: 0 for the base and for padding, 1 for the first donor, ..."""
 
 
 class Ownership(NamedTuple):
@@ -70,22 +73,47 @@ def _is_full(mask: Mask, places: Sequence[Box]) -> bool:
     return True
 
 
-def _shows(mask: Mask, places: Sequence[Box]) -> npt.NDArray[np.float64]:
-    """Return how much of each pixel shows each source: (S, H, W).
+def owner_map(mask: Mask, places: Sequence[Box]) -> Owners | None:
+    """Return which source shows at each pixel, for outlines; None where one shows all over.
 
-    Images that are 1 where they have pixels, one source at a time, are mixed like any others.
+    In a blend it is the one that shows more.
+
+    Parameters
+    ----------
+    mask : Mask
+    places : sequence of Box
+        Where the image of each source lies in its frame, base first: bars are nobody's, as in the labels.
     """
-    frames = [mask.size, *[mask.donor_size] * (len(places) - 1)]
-    filled = [_filled(frame, place) for frame, place in zip(frames, places, strict=True)]
-    blank = [np.zeros_like(image) for image in filled]
-    shows = []
-    for source, image in enumerate(filled):
-        images = [*blank[:source], image, *blank[source + 1 :]]
-        shows.append(mask.mix(images[0], images[1:]))
-    return np.stack(shows)
+    owners: Owners = painted(mask, places, np.arange(len(places), dtype=np.uint8))
+    return owners if owners.min() < owners.max() else None
 
 
-def _filled(frame: Size, place: Box) -> npt.NDArray[np.float64]:
-    image = np.zeros((frame.height, frame.width))
-    image[place.y1 : place.y2, place.x1 : place.x2] = 1.0
-    return image
+def painted(mask: Mask, places: Sequence[Box], paints: AnyPixels, bars: float = 0) -> AnyPixels:
+    """Mix images that are of one value each, as the sources of a sample are mixed.
+
+    Parameters
+    ----------
+    mask : Mask
+    places : sequence of Box
+        Where the image of each source lies in its frame, base first.
+    paints : (S,) or (S, C) ndarray
+        The value, or the colour, of each source.
+    bars : float
+        The value of what is outside of an image.
+
+    Returns
+    -------
+    (H, W) or (H, W, C) ndarray
+        Of the type of `paints`.
+    """
+    images = []
+    for frame, place, paint in zip([mask.size, *[mask.donor_size] * (len(places) - 1)], places, paints, strict=True):
+        image = np.full((frame.height, frame.width, *paints.shape[1:]), bars, paints.dtype)
+        image[place.y1 : place.y2, place.x1 : place.x2] = paint
+        images.append(image)
+    return mask.mix(images[0], images[1:])
+
+
+def _shows(mask: Mask, places: Sequence[Box]) -> npt.NDArray[np.float64]:
+    """Return how much of each pixel shows each source: (S, H, W)."""
+    return np.stack([painted(mask, places, paints) for paints in np.eye(len(places))])

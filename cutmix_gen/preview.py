@@ -8,9 +8,10 @@ import numpy as np
 from PIL import Image
 
 from cutmix_gen.config import GenerateConfig
-from cutmix_gen.drawing import SheetRow, cell_for, draw_sheet, in_rows
+from cutmix_gen.drawing import cell_for, draw_sheet, in_rows
 from cutmix_gen.draws import GUESTS, DrawKey
 from cutmix_gen.errors import SourceError
+from cutmix_gen.explain import one_below_another
 from cutmix_gen.images import LoadedImage
 from cutmix_gen.pairing import Bases, Census, Indices, Members
 from cutmix_gen.plan import Plan, quota_plan
@@ -42,7 +43,7 @@ def draw_preview(config: GenerateConfig, rows: int = 4, columns: int = 6, *, exp
     rows, columns : int
         The picture has fewer where fewer samples can be made.
     explain : bool
-        One sample a row: base, donors and the mixed image side by side; `columns` is not used.
+        One sample per row: its sources, the mask and the result; `columns` is not used.
 
     Raises
     ------
@@ -51,15 +52,14 @@ def draw_preview(config: GenerateConfig, rows: int = 4, columns: int = 6, *, exp
     """
     scanned = look_into(config)
     config = resolve(config, scanned, look_at(config, scanned))
-    sketcher = Sketcher(config, scanned.classes)
+    sketcher = Sketcher(config, scanned.classes, fitted=not explain)
     wanted = rows if explain else rows * columns
     found, skipped = _sketches(config, scanned, sketcher, wanted)
     if not found:
         why = f" The first one that failed: {skipped[0].path}: {skipped[0].reason}." if skipped else ""
         raise SourceError(f"{config.source} must have images that can be mixed, but of those tried none could be.{why}")
     if explain:
-        cell = cell_for(1 + max(len(sketch.images) for sketch in found))
-        return Preview(draw_sheet([SheetRow(sketcher.explained(sketch, cell)) for sketch in found]), skipped)
+        return Preview(one_below_another([sketcher.explained(sketch) for sketch in found]), skipped)
     columns = min(columns, len(found))
     cell = cell_for(columns)
     tiles = [replace(sketcher.tile(sketch, cell), note=sketch.draw.strategy.name) for sketch in found]

@@ -4,19 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
+from PIL.Image import Image
 
 from cutmix_gen.archives import scan_source
 from cutmix_gen.codecs import make_codec
 from cutmix_gen.config import GenerateConfig
-from cutmix_gen.drawing import Owners, Sources, Tile, make_tile, owner_map
+from cutmix_gen.drawing import Sources, Tile, make_tile
 from cutmix_gen.draws import Draw, DrawKey, draw_copy
 from cutmix_gen.execute import usable_cores
+from cutmix_gen.explain import draw_explanation
 from cutmix_gen.images import Images, LoadedImage
-from cutmix_gen.masks import Mask, SoftMask
+from cutmix_gen.ownership import Owners, owner_map
 from cutmix_gen.pairing import Members
+from cutmix_gen.recipe import RecipeWriter, parse_recipe
 from cutmix_gen.records import Pixels, Size, Skip, Source, View
 from cutmix_gen.saliency import focus
 from cutmix_gen.source import Part, Scan
@@ -66,12 +69,14 @@ class Sketcher:
     config : GenerateConfig
         Resolved.
     classes : sequence of str
+    fitted : bool
+        As `Images` takes it: `explained` shows the whole of each source.
     """
 
-    def __init__(self, config: GenerateConfig, classes: Sequence[str]) -> None:
+    def __init__(self, config: GenerateConfig, classes: Sequence[str], *, fitted: bool = True) -> None:
         self._config = config
         self._classes = classes
-        self._images = Images(config)
+        self._images = Images(config, fitted=fitted)
         self._codec = make_codec(config.codec, config.max_sample_pixels)
 
     def load(self, sources: Sequence[Source]) -> list[LoadedImage]:
@@ -114,32 +119,9 @@ class Sketcher:
         sources = Sources(sketch.labels, sketch.draw.owned.weights, sketch.owners)
         return make_tile(sketch.pixels, sources, self._classes, cell)
 
-    def explained(self, sketch: Sketch, cell: int) -> list[Tile]:
-        """Return base, donors and sample side by side; what is taken of a donor is outlined in it."""
-        mask, weights = sketch.draw.mask, sketch.draw.owned.weights
-        tiles = []
-        for number, (image, view) in enumerate(zip(sketch.images, sketch.draw.views, strict=True)):
-            shown = self._images.show(image, view, mask.donor_size if number else mask.size)
-            owners = taken_from(mask, number) if number else None
-            label = image.source.label
-            # The outline has the colour of the donor's class: it stands for the second of two sources.
-            tile = make_tile(shown, Sources([label, label], [weights[number], 0.0], owners), self._classes, cell)
-            tiles.append(replace(tile, title="donor" if number else "base", note=image.source.path))
-        return [*tiles, replace(self.tile(sketch, cell), title="mixed", note=sketch.draw.strategy.name)]
-
-
-def taken_from(mask: Mask, source: int) -> Owners | None:
-    """Return which pixels of a donor show in the mixed image: 1 for those; None where all or a blend of them do.
-
-    Images whose pixels are their own numbers are mixed like any others.
-    """
-    if isinstance(mask, SoftMask):
-        return None
-    size = mask.donor_size
-    numbers = np.arange(size.area, dtype=np.int64).reshape(size.height, size.width)
-    nobody = np.full((mask.size.height, mask.size.width), -1, np.int64)
-    donors = [numbers if each == source else np.full_like(numbers, -1) for each in range(1, mask.sources)]
-    shown = mask.mix(nobody, donors)
-    taken = np.zeros(size.area, np.uint8)
-    taken[shown[shown >= 0]] = 1
-    return taken.reshape(size.height, size.width) if taken.min() < taken.max() else None
+    def explained(self, sketch: Sketch) -> Image:
+        """Return a picture of how a sample was made: its sources, which were not fitted, the mask, the result."""
+        draw, size = sketch.draw, sketch.draw.mask.size
+        writer = RecipeWriter(1, len(self._classes), self._config.label_smoothing)
+        recipe = writer.mixed(draw.strategy, [draw.params], size, [draw.views], [sketch.labels])[0]
+        return draw_explanation(parse_recipe(recipe), sketch.images, sketch.pixels, self._classes)

@@ -12,13 +12,12 @@ from cutmix_gen import GenerateConfig, generate, open_dataset
 from cutmix_gen.cli import main
 from cutmix_gen.cli.options import _NOT_SEEN
 from cutmix_gen.errors import SourceError, UsageError
-from cutmix_gen.masks import STRATEGIES, make_strategy
+from cutmix_gen.masks import STRATEGIES
 from cutmix_gen.pairing import PAIRINGS
 from cutmix_gen.preview import _sketches, draw_preview
-from cutmix_gen.records import Size
 from cutmix_gen.resolution import look_at, resolve
 from cutmix_gen.shards import SHARD_FORMATS
-from cutmix_gen.sketch import Sketcher, look_into, taken_from
+from cutmix_gen.sketch import Sketcher, look_into
 from cutmix_gen.source import Part, scan
 from tests.images import noise
 from tests.sets import make_folder, tree
@@ -186,16 +185,3 @@ def test_gray_and_deep_images_are_shown(tmp_path, mode, kind):
         Image.fromarray(pixels).save(tmp_path / f"images/{number % 2}/{number}.png")
     shown = np.asarray(preview(tmp_path / "images").picture)
     assert len(np.unique(shown[16:100, 16:100])) > 20
-
-
-def test_what_is_taken_of_a_donor_is_what_shows():
-    strategy = make_strategy("patches", {"grid": 2, "shuffle": True})
-    rng = np.random.default_rng(0)
-    law = GenerateConfig(source=".", output="/nowhere").law
-    for params in strategy.draw(rng, 20, law):
-        mask = strategy.realise(params, Size(8, 8))
-        taken = taken_from(mask, 1)
-        assert taken is not None
-        donor = np.arange(64, dtype=np.int64).reshape(8, 8)
-        mixed = mask.mix(np.full((8, 8), -1, np.int64), [donor])
-        assert set(donor[taken == 1]) == set(mixed[mixed >= 0])

@@ -19,7 +19,7 @@ from cutmix_gen.words import skips_lines
 @SRC
 @picture_option("preview.png")
 @shape_options
-@click.option("--explain", is_flag=True, help="Base, donors and mixed image side by side, one sample a row.")
+@click.option("--explain", is_flag=True, help="Sources, mask and mixed image side by side, one sample per row.")
 @mixing_options
 def command(source: Place, picture: Place, rows: int, columns: int, explain: bool, **options: Any) -> None:
     """Draw samples as `generate` would make them of the images in SRC, and write nothing but the picture.

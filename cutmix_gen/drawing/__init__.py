@@ -9,25 +9,26 @@ A sheet of anything::
 `class_colour`. Samples of a set become tiles with `cutmix_gen.grid.tile_of`, and `cutmix_gen.grid.choose` chooses them.
 """
 
-from cutmix_gen.drawing.colours import class_colour
+from cutmix_gen.drawing.colours import class_colour, colours_of
 from cutmix_gen.drawing.files import encode_picture
 from cutmix_gen.drawing.sheet import SheetRow, cell_for, draw_sheet, in_rows
-from cutmix_gen.drawing.tile import CELL, Owners, Share, Sources, Tile, make_tile, outlined, owner_map, shown_size
+from cutmix_gen.drawing.tile import CELL, Share, Sources, Tile, as_rgb, make_tile, outlined, shown_size, tile_at
 
 __all__ = [
     "CELL",
-    "Owners",
     "Share",
     "SheetRow",
     "Sources",
     "Tile",
+    "as_rgb",
     "cell_for",
     "class_colour",
+    "colours_of",
     "draw_sheet",
     "encode_picture",
     "in_rows",
     "make_tile",
     "outlined",
-    "owner_map",
     "shown_size",
+    "tile_at",
 ]

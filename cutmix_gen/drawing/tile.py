@@ -11,11 +11,8 @@ import numpy.typing as npt
 from PIL import Image
 
 from cutmix_gen.drawing.colours import class_colour
-from cutmix_gen.masks import Mask
-from cutmix_gen.records import Box, Pixels, Size
-
-Owners = npt.NDArray[np.uint8]
-"""(H, W) which source shows at each pixel: 0 for the base and for padding, 1 for the first donor, ..."""
+from cutmix_gen.ownership import Owners
+from cutmix_gen.records import Pixels, Size
 
 CELL = 224
 """Pixels of a side of a square sample on a sheet: what most models see."""
@@ -70,13 +67,17 @@ def make_tile(pixels: Pixels, sources: Sources, classes: Sequence[str], cell: in
     pixels : (H, W[, C]) ndarray
         In any mode of a set.
     sources : Sources
-        Without the padding of a label row. `owner_map` makes `owners`.
+        Without the padding of a label row. `ownership.owner_map` makes `owners`.
     classes : sequence of str
     cell : int
         Pixels of a side, if the image is square: a larger one is shrunk, antialiased, a smaller one enlarged by a
         whole number, its pixels left as they are.
     """
-    size = shown_size(Size(pixels.shape[1], pixels.shape[0]), cell)
+    return tile_at(shown_size(Size(pixels.shape[1], pixels.shape[0]), cell), pixels, sources, classes)
+
+
+def tile_at(size: Size, pixels: Pixels, sources: Sources, classes: Sequence[str]) -> Tile:
+    """Return a sample as it is shown at some size; see `make_tile`."""
     owners = sources.owners
     return Tile(
         _resized(pixels, size),
@@ -100,27 +101,6 @@ def shown_size(size: Size, cell: int) -> Size:
     return Size(max(round(size.width * scale), 1), max(round(size.height * scale), 1))
 
 
-def owner_map(mask: Mask, places: Sequence[Box]) -> Owners | None:
-    """Return which source shows at each pixel, for outlines; None where one shows all over.
-
-    In a blend it is the one that shows more.
-
-    Parameters
-    ----------
-    mask : Mask
-    places : sequence of Box
-        Where the image of each source lies in its frame, base first: bars are nobody's, as in the labels.
-    """
-    base = np.zeros((mask.size.height, mask.size.width), np.uint8)
-    donors = []
-    for number, place in enumerate(places[1:], 1):
-        donor = np.zeros((mask.donor_size.height, mask.donor_size.width), np.uint8)
-        donor[place.y1 : place.y2, place.x1 : place.x2] = number
-        donors.append(donor)
-    owners: Owners = mask.mix(base, donors)
-    return owners if owners.min() < owners.max() else None
-
-
 def outlined(tile: Tile, brightest: int = 65535) -> Image.Image:
     """Return the picture of a tile with the pixels of each donor outlined in the colour of its class.
 
@@ -130,7 +110,7 @@ def outlined(tile: Tile, brightest: int = 65535) -> Image.Image:
     brightest : int
         The value that is white in a 16-bit image.
     """
-    picture = np.array(_picture(tile.pixels, brightest))
+    picture = np.array(as_rgb(tile.pixels, brightest))
     if tile.owners is not None:
         own = np.pad(tile.owners, 1)
         edge = _edge(own)
@@ -187,7 +167,15 @@ def _nearest(pixels: npt.NDArray[Any], size: Size) -> npt.NDArray[Any]:
     return shown
 
 
-def _picture(pixels: Pixels, brightest: int) -> Image.Image:
+def as_rgb(pixels: Pixels, brightest: int = 65535) -> Image.Image:
+    """Return pixels of any of a set's modes as something to look at: 8-bit RGB.
+
+    Parameters
+    ----------
+    pixels : (H, W[, C]) ndarray
+    brightest : int
+        The value that is white in a 16-bit image.
+    """
     if pixels.dtype == np.uint16:
         pixels = (pixels.astype(np.float32) * (255 / max(brightest, 1))).round().clip(0, 255).astype(np.uint8)
     return Image.fromarray(pixels).convert("RGB")

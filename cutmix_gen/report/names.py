@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import unicodedata
 
+from cutmix_gen.drawing import class_colour
+
 _LONGEST = 60
 """Characters of a name that are shown."""
-_GOLDEN_ANGLE = 137.508
-"""Degrees that keep the colours of neighbours far apart, however many there are."""
 
 
 def shown(name: str, longest: int = _LONGEST) -> str:
@@ -27,5 +27,5 @@ def width_in_ems(name: str) -> float:
 
 
 def colour(label: int) -> str:
-    """Return the colour of a class, as CSS has it: one that is seen on white and on black."""
-    return f"hsl({label * _GOLDEN_ANGLE % 360:.0f} 62% 50%)"
+    """Return the colour of a class, as CSS has it: the one that it has in grids too."""
+    return "#{:02x}{:02x}{:02x}".format(*class_colour(label))

@@ -11,11 +11,10 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
-from cutmix_gen.codecs import MAX_PIXELS
-from cutmix_gen.codecs.guard import guarded
-from cutmix_gen.errors import ImageError, SetError
-from cutmix_gen.recipe import parse_recipe
-from cutmix_gen.records import Row
+from cutmix_gen.drawing import Sources, Tile, as_rgb, tile_at
+from cutmix_gen.grid import shown_pixels, sources_of
+from cutmix_gen.ownership import Owners
+from cutmix_gen.records import Pixels, Row, Size
 from cutmix_gen.report.names import colour, shown
 
 _SIDE = 160
@@ -28,29 +27,13 @@ _BUDGET = 1_500_000
 
 
 @dataclass(frozen=True, slots=True)
-class Share:
-    """What one source owns of a sample."""
-
-    name: str
-    colour: str
-    percent: float
-
-    @property
-    def text(self) -> str:
-        """The share for people."""
-        if self.percent == 100 or 1 <= self.percent <= 99:
-            return f"{self.percent:.0f} %"
-        return f"{min(max(self.percent, 0.1), 99.9):.1f} %"
-
-
-@dataclass(frozen=True, slots=True)
-class Tile:
+class PageTile:
     """One sample of the page."""
 
     key: str
     strategy: str
     """`original` for an original."""
-    shares: tuple[Share, ...]
+    shares: tuple[PageShare, ...]
     picture: str
     """A `data:` URI."""
     width: int
@@ -69,13 +52,31 @@ class Tile:
         )
 
 
-def make_tiles(rows: Sequence[Row], classes: Sequence[str], max_pixels: int = MAX_PIXELS) -> dict[str, Tile]:
+@dataclass(frozen=True, slots=True)
+class PageShare:
+    """What a class has of a sample."""
+
+    name: str
+    colour: str
+    percent: float
+
+    @property
+    def text(self) -> str:
+        """The share for people."""
+        if self.percent == 100 or 1 <= self.percent <= 99:
+            return f"{self.percent:.0f} %"
+        return f"{min(max(self.percent, 0.1), 99.9):.1f} %"
+
+
+def make_tiles(rows: Sequence[Row], classes: Sequence[str], mode: str, max_pixels: int) -> dict[str, PageTile]:
     """Return a tile for each of some samples, by key; no matter how many colours they have, all together stay small.
 
     Parameters
     ----------
     rows : sequence of Row
     classes : sequence of str
+    mode : str
+        Of the set.
     max_pixels : int
         An image that claims more is damaged.
 
@@ -84,53 +85,43 @@ def make_tiles(rows: Sequence[Row], classes: Sequence[str], max_pixels: int = MA
     SetError
         If an image is damaged.
     """
-    chosen = {row.key: row for row in rows}
-    pictures = {key: _small(row, max_pixels) for key, row in chosen.items()}
+    tiles = {
+        row.key: _small(shown_pixels(row, mode, max_pixels, _small_size), sources_of(row, max_pixels), classes)
+        for row in rows
+    }
+    pictures = {key: as_rgb(tile.pixels) for key, tile in tiles.items()}
     for quality in _QUALITIES:
         files = {key: _encoded(picture, quality) for key, picture in pictures.items()}
         if sum(map(len, files.values())) <= _BUDGET:
             break
-    return {key: _tile(row, pictures[key], files[key], classes) for key, row in chosen.items()}
+    return {row.key: _page_tile(row, tiles[row.key], files[row.key]) for row in rows}
 
 
-def _tile(row: Row, picture: Image.Image, file: bytes, classes: Sequence[str]) -> Tile:
+def _small(pixels: Pixels, sources: Sources, classes: Sequence[str]) -> Tile:
+    return tile_at(_small_size(Size(pixels.shape[1], pixels.shape[0])), pixels, sources, classes)
+
+
+def _small_size(size: Size) -> Size:
+    """Return the size of a picture: that of the image, or what fits a square."""
+    scale = min(_SIDE / max(size), 1)
+    return Size(max(round(size.width * scale), 1), max(round(size.height * scale), 1))
+
+
+def _page_tile(row: Row, tile: Tile, file: bytes) -> PageTile:
     kind = "png" if file.startswith(b"\x89PNG") else "webp"
-    return Tile(
+    shares = [
+        PageShare(shown(share.name, _NAME), colour(share.label), 100 * round(share.weight, 6)) for share in tile.shares
+    ]
+    return PageTile(
         key=row.key,
         strategy=row.strategy,
-        shares=tuple(_shares(row, classes)),
+        shares=tuple(shares),
         picture=f"data:image/{kind};base64,{b64encode(file).decode()}",
-        width=picture.width,
-        height=picture.height,
-        zoom=max(_SIDE // max(picture.size), 1),
-        outline=_outline(row, picture.width, picture.height) if row.synthetic else "",
+        width=tile.size.width,
+        height=tile.size.height,
+        zoom=max(_SIDE // max(tile.size), 1),
+        outline="" if tile.owners is None else _outline(tile.owners),
     )
-
-
-def _shares(row: Row, classes: Sequence[str]) -> list[Share]:
-    pairs = zip(row.label_index.tolist(), row.label_weight.tolist(), strict=True)
-    return [Share(shown(classes[label], _NAME), colour(label), 100 * weight) for label, weight in pairs if weight > 0]
-
-
-def _small(row: Row, max_pixels: int) -> Image.Image:
-    try:
-        with guarded(row.image, max_pixels), Image.open(BytesIO(row.image)) as image:
-            image.draft("RGB" if image.mode == "RGB" else "L", (2 * _SIDE, 2 * _SIDE))
-            picture = _eight_bit(image)
-    except (OSError, ValueError, ImageError) as error:
-        raise SetError(
-            f"The image of {row.key} cannot be decoded: {error}. `cutmix-gen verify OUT --deep` finds what is damaged."
-        ) from error
-    if max(picture.size) > _SIDE:
-        picture.thumbnail((_SIDE, _SIDE), Image.Resampling.BOX)
-    return picture
-
-
-def _eight_bit(image: Image.Image) -> Image.Image:
-    if image.mode.startswith("I"):
-        pixels = np.asarray(image).astype(np.uint32)
-        return Image.fromarray(((pixels * 255 + 32767) // 65535).astype(np.uint8))
-    return image.convert("L" if image.mode == "L" else "RGB")
 
 
 def _encoded(picture: Image.Image, quality: int) -> bytes:
@@ -143,26 +134,12 @@ def _encoded(picture: Image.Image, quality: int) -> bytes:
     return buffer.getvalue()
 
 
-def _outline(row: Row, width: int, height: int) -> str:
+def _outline(owners: Owners) -> str:
     """Return the edges between the sources of a sample as an SVG path."""
-    mask = parse_recipe(row.recipe).mask()
-    if mask is None:
-        return ""
-    base = np.zeros((mask.size.height, mask.size.width), np.uint8)
-    donor = mask.donor_size
-    owner = mask.mix(base, [np.full((donor.height, donor.width), each, np.uint8) for each in range(1, mask.sources)])
-    ys, xs = (_centres(count, total) for count, total in ((height, owner.shape[0]), (width, owner.shape[1])))
-    seen = owner[np.ix_(ys, xs)]
-    if (seen == seen.flat[0]).all():
-        return ""
-    framed = np.pad(seen, 1)
+    framed = np.pad(owners, 1)
     rows = _runs(framed[1:, 1:-1] != framed[:-1, 1:-1])
     columns = _runs((framed[1:-1, 1:] != framed[1:-1, :-1]).T)
     return "".join([f"M{x} {y}h{n}" for y, x, n in rows] + [f"M{x} {y}v{n}" for x, y, n in columns])
-
-
-def _centres(count: int, total: int) -> npt.NDArray[np.int64]:
-    return ((np.arange(count) * 2 + 1) * total) // (2 * count)
 
 
 def _runs(edges: npt.NDArray[np.bool_]) -> list[tuple[int, int, int]]:

@@ -3,10 +3,11 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from cutmix_gen.drawing import Sources, class_colour, make_tile, outlined, owner_map, shown_size
-from cutmix_gen.drawing.colours import contrast_with_white
+from cutmix_gen.drawing import Sources, class_colour, colours_of, make_tile, outlined, shown_size
+from cutmix_gen.drawing.colours import luminance
 from cutmix_gen.geometry import whole
 from cutmix_gen.masks import Patch, PatchMask, SoftMask
+from cutmix_gen.ownership import owner_map
 from cutmix_gen.records import Box, Size
 from tests.images import noise
 
@@ -116,10 +117,17 @@ def test_two_sources_of_a_class_have_one_line_and_one_of_nothing_has_none():
     assert [(share.name, share.weight) for share in tile.shares] == [("dog", 0.5), ("cat", 0.5)]
 
 
-def test_colours_of_classes_are_different_and_seen_on_white():
+def test_colours_of_classes_are_different_and_seen_on_white_and_on_dark_paper():
+    dark_paper = luminance((0x1C, 0x20, 0x26))  # of the report
     colours = [class_colour(label) for label in range(1000)]
-    assert min(map(contrast_with_white, colours)) >= 3
+    assert min(1.05 / (luminance(colour) + 0.05) for colour in colours) >= 3
+    assert min((luminance(colour) + 0.05) / (dark_paper + 0.05) for colour in colours) >= 3
     assert len(set(colours[:100])) == 100
     first = np.array(colours[:10], float)
     apart = np.linalg.norm(first[:, None] - first, axis=2) + 1000 * np.eye(10)
     assert apart.min() > 40
+
+
+def test_sources_of_one_class_have_colours_of_their_own():
+    assert colours_of([3, 1]) == [class_colour(3), class_colour(1)]
+    assert colours_of([3, 3, 0]) == [class_colour(3), class_colour(1), class_colour(0)]

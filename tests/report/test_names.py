@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from cutmix_gen.drawing import class_colour
 from cutmix_gen.report.names import colour, shown, width_in_ems
 
 
@@ -19,5 +20,6 @@ def test_wide_letters_take_more_room():
     assert width_in_ems("日本") > 1.5 * width_in_ems("ab")
 
 
-def test_neighbouring_classes_have_colours_of_their_own():
-    assert len({colour(label) for label in range(100)}) == 100
+def test_a_class_has_the_colour_that_it_has_in_grids():
+    assert [colour(label) for label in (0, 1)] == ["#0072b2", "#c8500a"]
+    assert bytes.fromhex(colour(57)[1:]) == bytes(class_colour(57))

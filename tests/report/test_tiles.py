@@ -36,8 +36,8 @@ def mixed(strategy: str, size: tuple[int, int] = (40, 20)) -> Row:
     return row(noise(*size), "m", strategy, STRATEGIES[strategy]().fallback())
 
 
-def tile_of(sample: Row):
-    return make_tiles([sample], CLASSES)[sample.key]
+def tile_of(sample: Row, mode="RGB"):
+    return make_tiles([sample], CLASSES, mode, 10**6)[sample.key]
 
 
 def drawn(outline: str) -> set[tuple[float, float, float, float]]:
@@ -62,14 +62,14 @@ def test_a_small_image_keeps_its_pixels_and_is_shown_larger():
 
 @pytest.mark.parametrize("mode", ["RGB", "L", "I;16"])
 def test_a_large_image_is_made_small(mode):
-    tile = tile_of(row(noise(900, 300, mode)))
+    tile = tile_of(row(noise(900, 300, mode)), mode)
     assert picture_of(tile).size == (tile.width, tile.height) == (160, 53)
     assert tile.zoom == 1
 
 
 def test_sixteen_bits_are_scaled_and_not_clipped():
     pixels = np.full((20, 20), 0x8080, np.uint16)
-    np.testing.assert_array_equal(np.asarray(picture_of(tile_of(row(pixels)))), 0x80)
+    np.testing.assert_array_equal(np.asarray(picture_of(tile_of(row(pixels), "I;16")))[:, :, 0], 0x80)
 
 
 def test_the_outline_is_the_edge_of_the_box():
@@ -82,6 +82,19 @@ def test_the_outline_shrinks_with_the_picture():
     lines = np.array(list(drawn(tile_of(mixed("cutmix", (640, 320))).outline)))
     np.testing.assert_allclose([lines[:, 0].min(), lines[:, 1].min()], [23.5, 11.5], atol=1)
     np.testing.assert_allclose([lines[:, 2].max(), lines[:, 3].max()], [136.5, 68.5], atol=1)
+
+
+def test_the_bars_of_a_letterbox_are_not_outlined():
+    size, bars = Size(40, 40), Box(0, 10, 40, 30)
+    whole, banded = View(Box(0, 0, *size), Box(0, 0, *size), flip=False), View(Box(0, 0, 40, 20), bars, flip=False)
+    strategy = STRATEGIES["cutmix"]()
+    params = strategy.fallback()
+    x1, _, x2, _ = strategy.realise(params, size).bounds()[0]
+    recipe = RecipeWriter(1, 2, 0.0).mixed(strategy, [params], size, [(whole, banded)], [(0, 1)])[0]
+    sample = mixed("cutmix", (40, 40))._replace(recipe=recipe)
+    assert drawn(tile_of(sample).outline) == {
+        (x1, 10, x2, 10), (x1, 30, x2, 30), (x1, 10, x1, 30), (x2, 10, x2, 30),
+    }  # fmt: skip
 
 
 @pytest.mark.parametrize("strategy", STRATEGIES)
@@ -101,9 +114,18 @@ def test_a_mixed_sample_says_whose_pixels_it_has():
     assert tile_of(mixed("cutmix")).alt == "Mixed by cutmix: 75 % cat, 25 % dog"
 
 
+def test_two_images_of_one_class_are_all_of_it():
+    sample = mixed("cutmix")
+    recipe = sample.recipe.replace('"labels":[0,1]', '"labels":[1,1]')
+    assert recipe != sample.recipe
+    weights = np.array([0.7036, 1 - np.float32(0.7036)], np.float32)
+    tile = tile_of(sample._replace(recipe=recipe, label_weight=weights))
+    assert [(share.name, share.text) for share in tile.shares] == [("dog", "100 %")]
+
+
 def test_all_pictures_together_stay_small_whatever_they_show():
     rows = [row(noise(240, 240, seed=number), str(number)) for number in range(100)]
-    assert sum(len(tile.picture) for tile in make_tiles(rows, CLASSES).values()) < 2_100_000
+    assert sum(len(tile.picture) for tile in make_tiles(rows, CLASSES, "RGB", 10**6).values()) < 2_100_000
 
 
 def test_a_damaged_image_is_named():
