@@ -42,7 +42,7 @@ def class_colour(label: int) -> Colour:
 
 
 def colours_of(labels: Sequence[int]) -> list[Colour]:
-    """Return a colour for each of some sources: that of its class, or where classes repeat one that none of them has."""
+    """Return a colour for each of some sources: that of its class, or, for a class again, one that no source has."""
     others = (class_colour(label) for label in count() if label not in labels)
     return [next(others) if label in labels[:number] else class_colour(label) for number, label in enumerate(labels)]
 
