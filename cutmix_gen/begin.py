@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from cutmix_gen import streams
 from cutmix_gen.archives import scan_source, state_of_source
 from cutmix_gen.card import write_card
 from cutmix_gen.codecs import make_codec
@@ -123,7 +124,7 @@ def _check_space(new: _Resolved, reclaimed: int = 0) -> None:
     """Raise an error if the disk cannot hold what a new run asks for."""
     config, scanned = new.config, new.scanned
     wanted = Wanted(len(scanned) * config.originals, config.mixed_samples(len(scanned)), reclaimed)
-    rng = np.random.default_rng(config.seed)
+    rng = streams.generator(config.seed, streams.SPACE)
     chosen = rng.integers(0, len(scanned), TRIED).tolist()
     sources = [
         Source(path_text(scanned.paths[row]), int(scanned.labels[row]), int(scanned.sizes[row])) for row in chosen

@@ -17,6 +17,7 @@ from cutmix_gen.masks.mask import is_share
 from cutmix_gen.ownership import Ownership, full_ownership, ownership
 from cutmix_gen.pairing import Members
 from cutmix_gen.records import Size, View
+from cutmix_gen.streams import generator
 
 _TRIES = 64
 """How often a wasted sample is drawn before the strategy's fallback serves."""
@@ -26,9 +27,6 @@ _COMMON_ROUNDS = 4
 """Rounds that are drawn for all samples at once; few samples need a second."""
 _MORE = 16
 """Draws at a time for a sample that needs more."""
-
-GUESTS = 1 << 31
-"""The round that stands for the choice of guests, beyond any round of draws."""
 
 Focus = Callable[[int, View, Size], tuple[float, float]]
 """From an image's place in the part, its view and a frame to where it is most salient: x, y in (0, 1)."""
@@ -46,8 +44,7 @@ class DrawKey:
 
     def generator(self, seed: int, round_: int) -> np.random.Generator:
         """Return the generator of a round of draws."""
-        spawn_key = (self.run, self.copy, self.block, self.part, round_)
-        return np.random.default_rng(np.random.SeedSequence(seed, spawn_key=spawn_key))
+        return generator(seed, (self.run, self.copy, self.block, self.part, round_))
 
 
 class Draw(NamedTuple):

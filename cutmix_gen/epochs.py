@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, SupportsIndex
 
 import numpy as np
 
+from cutmix_gen import streams
 from cutmix_gen.errors import SetError, UsageError
 from cutmix_gen.records import Row
 
@@ -51,7 +52,7 @@ class Epoch:
         self._dataset = dataset
         self._epoch = epoch
         self._limit = round(mix * 2**53)
-        sequence = np.random.SeedSequence(seed, spawn_key=(epoch,))
+        sequence = streams.sequence(seed, (epoch,))
         self._key = int(sequence.generate_state(1, np.uint64)[0])
         self._originals = dataset.originals()
         self._check(mix)

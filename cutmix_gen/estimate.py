@@ -15,6 +15,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from cutmix_gen import streams
 from cutmix_gen.begin import Outlook, begin_in, look_ahead
 from cutmix_gen.config import MIXING, GenerateConfig
 from cutmix_gen.errors import UsageError
@@ -312,7 +313,7 @@ def _line(low: Point, high: Point) -> _Line:
 
 def _sample(scanned: Scan, count: int, trial: int) -> Scan:
     """Return some of the images: of each size as many as there are, in the order of the scan."""
-    rng = np.random.default_rng(np.random.SeedSequence(scanned.sizes.sum(), spawn_key=(trial,)))
+    rng = streams.generator(int(scanned.sizes.sum()), (trial,))
     among = min(max(count, _SORTED), len(scanned))
     some = rng.choice(len(scanned), among, replace=False) if among < len(scanned) else np.arange(among)
     by_size = some[np.argsort(scanned.sizes[some], kind="stable")]

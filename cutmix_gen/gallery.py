@@ -7,6 +7,7 @@ from dataclasses import replace
 import numpy as np
 from PIL import Image
 
+from cutmix_gen import streams
 from cutmix_gen.config import GenerateConfig
 from cutmix_gen.drawing import SheetRow, Sources, Tile, draw_sheet, make_tile
 from cutmix_gen.errors import SourceError
@@ -56,7 +57,7 @@ def draw_gallery(source: Place, seed: int = 0) -> Image.Image:
 
 def _some_sources(scanned: Scan, seed: int) -> list[Source]:
     """Choose sources by seed, of as many classes as there are: twice as many as are shown, some may be broken."""
-    rng = np.random.default_rng(np.random.SeedSequence(seed, spawn_key=(0, 2)))
+    rng = streams.generator(seed, streams.GALLERY)
     wanted = min(len(scanned), 64)
     chosen = rng.choice(len(scanned), wanted, replace=False, shuffle=False)
     labels = scanned.labels[chosen].tolist()

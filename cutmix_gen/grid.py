@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
+from cutmix_gen import streams
 from cutmix_gen.codecs import make_codec
 from cutmix_gen.codecs.pillow import check_room_for
 from cutmix_gen.drawing import CELL, Sources, Tile, cell_for, draw_sheet, in_rows, make_tile, shown_size
@@ -159,7 +160,7 @@ def choose(dataset: Dataset, choice: Choice, count: int) -> list[int]:
     if choice.keys:
         return [dataset.find(key) for key in choice.keys]
     _check(dataset, choice)
-    rng = np.random.default_rng(np.random.SeedSequence(choice.seed, spawn_key=(0, 3)))
+    rng = streams.generator(choice.seed, streams.GRID)
     heads = [head for head in dataset.shards if choice.only in (None, head.kind)]
     if heads and not (is_local(dataset.root) or choice.classes or choice.strategies):
         heads = _some(heads, rng)

@@ -10,12 +10,13 @@ from itertools import pairwise
 import numpy as np
 import numpy.typing as npt
 
-from cutmix_gen.draws import GUESTS, DrawKey
+from cutmix_gen.draws import DrawKey
 from cutmix_gen.images import Images, LoadedImage
 from cutmix_gen.masks.base import cut
 from cutmix_gen.pairing import Bases, Census, Members
 from cutmix_gen.plan import Run
 from cutmix_gen.records import Size, Source, Task
+from cutmix_gen.streams import GUESTS
 
 
 @dataclass(frozen=True)  # without slots, for what is worked out once for all copies

@@ -7,6 +7,7 @@ from functools import cached_property, lru_cache
 import numpy as np
 import numpy.typing as npt
 
+from cutmix_gen import streams
 from cutmix_gen.config import GenerateConfig
 from cutmix_gen.errors import SetError
 from cutmix_gen.index import SourceIndex
@@ -22,10 +23,6 @@ _FINE_BLOCKS = 16
 """Blocks that a small set is cut into, so that every core of a usual machine has work."""
 _FINE_BLOCK_IMAGES = 64
 """But no block is cut smaller than this for it: partners should stay many."""
-
-
-_QUOTAS = 1 << 30
-"""Stands in the place of a copy in the keys of the draws for quotas, beyond any copy."""
 
 
 class Plan:
@@ -52,7 +49,7 @@ class Plan:
         self.num_images = num_images
         self.first_shard = first_shard
         self.num_blocks = self._blocks(num_images)
-        self.permutation = Permutation(num_images, np.random.SeedSequence(config.seed, spawn_key=(run,)))
+        self.permutation = Permutation(num_images, streams.sequence(config.seed, streams.sources_key(run)))
         wanted = config.mixed_samples(num_images)
         self.given_samples = wanted if config.pairs else 0
         self._given_blocks = self._blocks(wanted) if self.given_samples else 0
@@ -248,7 +245,7 @@ def quota_plan(config: GenerateConfig, classes: tuple[str, ...], census: Census,
     UsageError
         If it names a class of which there are no images.
     """
-    seed = np.random.SeedSequence(config.seed, spawn_key=(run, _QUOTAS))
+    seed = streams.sequence(config.seed, streams.pairs_key(run))
     return QuotaPlan(config.quotas(), classes, census, seed)
 
 

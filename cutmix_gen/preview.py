@@ -9,7 +9,7 @@ from PIL import Image
 
 from cutmix_gen.config import GenerateConfig
 from cutmix_gen.drawing import cell_for, draw_sheet, in_rows
-from cutmix_gen.draws import GUESTS, DrawKey
+from cutmix_gen.draws import DrawKey
 from cutmix_gen.errors import SourceError
 from cutmix_gen.explain import one_below_another
 from cutmix_gen.images import LoadedImage
@@ -20,6 +20,7 @@ from cutmix_gen.resolution import look_at, resolve
 from cutmix_gen.sketch import Sketch, Sketcher, look_into
 from cutmix_gen.source import Scan
 from cutmix_gen.storage import path_text
+from cutmix_gen.streams import GUESTS
 
 
 @dataclass(frozen=True, slots=True)

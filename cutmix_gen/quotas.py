@@ -10,6 +10,7 @@ from functools import lru_cache
 import numpy as np
 import numpy.typing as npt
 
+from cutmix_gen import streams
 from cutmix_gen.errors import UsageError, did_you_mean
 from cutmix_gen.pairing import Census
 from cutmix_gen.permutation import Permutation
@@ -132,8 +133,7 @@ class QuotaPlan:
         starts = self._census.starts
         for label in np.unique(labels).tolist():
             here = np.flatnonzero(labels == label)
-            keyed = np.random.SeedSequence(seed.entropy, spawn_key=(*seed.spawn_key, label))
-            order = Permutation(int(self._census.counts[label]), keyed)
+            order = Permutation(int(self._census.counts[label]), streams.branch(seed, (label,)))
             rows[here] = starts[label] + order.at(ranks[here] % order.n)
         return rows
 

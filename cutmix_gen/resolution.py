@@ -12,6 +12,7 @@ from pathlib import Path
 
 import numpy as np
 
+from cutmix_gen import streams
 from cutmix_gen.codecs import best_codec, make_codec
 from cutmix_gen.codecs.modes import DEEP, GRAY
 from cutmix_gen.codecs.pillow import Header, peek
@@ -37,7 +38,7 @@ _HEADERS = 256
 
 def look_at(config: GenerateConfig, scanned: Scan) -> list[Header]:
     """Return the headers of some images drawn by seed; those that cannot be opened are left out."""
-    rng = np.random.default_rng(np.random.SeedSequence(config.seed, spawn_key=(0,)))  # runs count from 1
+    rng = streams.generator(config.seed, streams.HEADERS)
     chosen = rng.choice(len(scanned), min(_HEADERS, len(scanned)), replace=False, shuffle=False)
     paths = [scanned.paths[number] for number in sorted(chosen.tolist())]
     found = read_ahead(partial(_header, config.source, config.max_pixels), paths, config.source)

@@ -6,9 +6,9 @@ from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
-import numpy as np
 from PIL.Image import Image
 
+from cutmix_gen import streams
 from cutmix_gen.archives import scan_source
 from cutmix_gen.codecs import make_codec
 from cutmix_gen.config import GenerateConfig
@@ -33,7 +33,7 @@ _IMAGES = 500
 
 def look_into(config: GenerateConfig) -> Scan:
     """List some of the sources: a look at all of them may take minutes."""
-    rng = np.random.default_rng(np.random.SeedSequence(config.seed, spawn_key=(0, 4)))
+    rng = streams.generator(config.seed, streams.PREVIEW)
     named = tuple(sorted({name for quota in config.quotas() for name in (quota.base, quota.donor)}))
     classes = _CLASSES if is_local(config.source) else _CLASSES_IN_STORE
     images = max(2, _IMAGES * classes // max(classes, len(named)))

@@ -13,7 +13,7 @@ import cutmix_gen
 ROOT = Path(cutmix_gen.__file__).parent
 
 FLOORS = {
-    0: "errors machine layout ranges parsing records storage version libraries seals text facts quantities columns "
+    0: "errors streams machine layout ranges parsing records storage version libraries seals text facts quantities columns "
     "listing walk leftovers numbering",
     1: "masks pairing labels geometry mixing ownership recipe saliency permutation quotas tally codecs shards execute "
     "webdatasets parquet_images",
@@ -103,5 +103,6 @@ def test_only_the_command_line_speaks_and_exits(path):
 
 def test_the_global_random_generator_is_never_used(path):
     names = {name for name in called(MODULES[path]) if name.startswith(("np.random.", "numpy.random."))}
+    assert not names or path == Path("streams.py"), "streams.py names every stream"
     assert names <= {"np.random.default_rng", "np.random.SeedSequence"}
     assert "random" not in {name.partition(".")[0] for name in imported(MODULES[path])}

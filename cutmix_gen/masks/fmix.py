@@ -7,6 +7,7 @@ from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
 
+from cutmix_gen import streams
 from cutmix_gen.masks.base import Strategy, check
 from cutmix_gen.masks.law import LamLaw
 from cutmix_gen.masks.mask import PixelMask
@@ -47,7 +48,7 @@ class FMix(Strategy):
 
     def realise(self, params: FMixParams, size: Size) -> PixelMask:
         """Return the mask: at least one pixel is the base's, and one the donor's, where there are two."""
-        field_ = _smooth_noise(size, self.decay, np.random.default_rng(params.seed)).ravel()
+        field_ = _smooth_noise(size, self.decay, streams.generator(params.seed, streams.FMIX)).ravel()
         kept = min(max(round(params.lam * size.area), 1), size.area - 1)
         donor = np.ones(size.area, bool)
         donor[np.argsort(-field_, kind="stable")[:kept]] = False

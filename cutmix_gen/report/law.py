@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from cutmix_gen import streams
 from cutmix_gen.config import GenerateConfig
 from cutmix_gen.framing import Framing
 from cutmix_gen.masks import LamLaw, PatchMask, Strategy
@@ -79,7 +80,7 @@ def expected_histogram(sources: Sequence[Source], seed: int) -> Expected:
     counts, variance, draws = np.zeros(LAM_BINS), np.zeros(LAM_BINS), 0
     for number, source in enumerate(sources):
         for place, (strategy, count) in enumerate(_parts(source)):
-            rng = np.random.default_rng(np.random.SeedSequence(seed, spawn_key=(0, 4, number, place)))
+            rng = streams.generator(seed, streams.law_key(number, place))
             lam = _simulated(source, strategy, max(round(_DRAWS * count / total), _LEAST_DRAWS), rng)
             if lam.size:
                 share = np.histogram(lam, LAM_BINS, (0.0, 1.0))[0] / lam.size

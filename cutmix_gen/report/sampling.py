@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from cutmix_gen import streams
 from cutmix_gen.reader import Dataset
 from cutmix_gen.records import Row
 
@@ -45,7 +46,7 @@ def select(dataset: Dataset, mean_bytes: float, seed: int) -> Selection:
         Of a sample: of large images fewer are read.
     seed : int
     """
-    rng = np.random.default_rng(np.random.SeedSequence(seed, spawn_key=(0, 3)))
+    rng = streams.generator(seed, streams.REPORT)
     numbers = _numbers(rng, len(dataset), int(min(_ROWS, max(_BYTES / max(mean_bytes, 1.0), _LOTS))))
     rows = dataset.rows(numbers)
     return Selection([rows[place] for place in rng.permutation(len(rows)).tolist()], len(dataset))

@@ -6,8 +6,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import NamedTuple
 
-import numpy as np
-
+from cutmix_gen import streams
 from cutmix_gen.errors import ImageError, SetError
 from cutmix_gen.manifest import RunInfo
 from cutmix_gen.reader import open_dataset
@@ -41,7 +40,7 @@ class DrawnSample(NamedTuple):
 def drawn_samples(output: Place, replays: Replays) -> list[DrawnSample]:
     """Draw samples of the committed shards, each equally likely, in their order."""
     dataset = open_dataset(output)
-    rng = np.random.default_rng(np.random.SeedSequence(replays.seed))
+    rng = streams.generator(replays.seed, streams.CHECK)
     chosen = rng.choice(len(dataset), min(replays.count, len(dataset)), replace=False, shuffle=False)
     return [DrawnSample(number, *dataset.shard(number)) for number in sorted(chosen.tolist())]
 
