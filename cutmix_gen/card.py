@@ -10,6 +10,7 @@ from pathlib import Path
 
 from cutmix_gen.croissant import croissant_text
 from cutmix_gen.errors import SetError
+from cutmix_gen.fields import FIELDS
 from cutmix_gen.layout import CARD, METADATA, shard_pattern
 from cutmix_gen.ledger import Ledger
 from cutmix_gen.manifest import Manifest, RunInfo, SetInfo
@@ -181,29 +182,6 @@ def _quoted(text: str) -> str:
     return '"' + "".join(plain) + '"'
 
 
-_PLAIN = (
-    "label_index",
-    "label_weight",
-    "synthetic",
-    "strategy",
-    "lam",
-    "lam_drawn",
-    "sources",
-    "boxes",
-    "recipe",
-)
-_TYPES = {
-    "label_index": "sequence: int32",
-    "label_weight": "sequence: float32",
-    "synthetic": "dtype: bool",
-    "strategy": "dtype: string",
-    "lam": "dtype: float32",
-    "lam_drawn": "dtype: float32",
-    "sources": "sequence: string",
-    "recipe": "dtype: string",
-}
-
-
 def _parquet_features(info: SetInfo) -> list[str]:
     lines = ["  - name: key", "    dtype: string", "  - name: image", "    dtype: image", "  - name: label"]
     lines += _class_names(info)
@@ -233,11 +211,12 @@ def _class_names(info: SetInfo) -> list[str]:
 
 
 def _plain_features(indent: str) -> list[str]:
+    """Return the features that have the same form in both shard formats."""
     lines = []
-    for name in _PLAIN:
-        lines.append(f"{indent}- name: {name}")
-        if name == "boxes":
-            lines += [f"{indent}  sequence:", f"{indent}    sequence: int32"]
-        else:
-            lines.append(f"{indent}  {_TYPES[name]}")
+    for field in FIELDS:
+        if field.name not in ("key", "image", "label", "soft_label"):
+            lines.append(f"{indent}- name: {field.name}")
+            lines += [f"{indent}  {'  ' * depth}sequence:" for depth in range(len(field.shape) - 1)]
+            inner = indent + "  " * len(field.shape[1:])
+            lines.append(f"{inner}  {'sequence' if field.shape else 'dtype'}: {field.kind}")
     return lines

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
+from cutmix_gen.fields import FIELDS, Field, fields_of
 from cutmix_gen.layout import shard_pattern
 from cutmix_gen.manifest import SetInfo
 from cutmix_gen.records import ShardRecord
@@ -52,22 +53,14 @@ _CONTEXT = {
 }
 """The names of version 1.0, as every Croissant file has them."""
 
-_FIELDS = (
-    ("key", "sc:Text", "Unique in the whole set."),
-    ("image", "sc:ImageObject", "The encoded image."),
-    ("label", "sc:Integer", "Class of the largest share, a number into `classes`."),
-    ("soft_label", "sc:Float", "A weight for each class, sums to 1."),
-    ("label_index", "sc:Integer", "Class of each source image, base first."),
-    ("label_weight", "sc:Float", "Share of the pixels that each source image owns."),
-    ("synthetic", "sc:Boolean", "False for an original."),
-    ("strategy", "sc:Text", "How the sample was mixed; `original` for an original."),
-    ("lam", "sc:Float", "Share that the base owns."),
-    ("lam_drawn", "sc:Float", "The value that was drawn for it."),
-    ("sources", "sc:Text", "The source images, base first."),
-    ("boxes", "sc:Integer", "For each donor the box [x1, y1, x2, y2], half open, of the pixels it owns."),
-    ("recipe", "sc:Text", "All that it takes to make the sample again."),
-)
-_MANY = frozenset({"soft_label", "label_index", "label_weight", "sources", "boxes"})
+_KINDS = {
+    "string": "sc:Text",
+    "image": "sc:ImageObject",
+    "bool": "sc:Boolean",
+    "int32": "sc:Integer",
+    "int64": "sc:Integer",
+    "float32": "sc:Float",
+}
 _MIME = {"jpeg": "image/jpeg", "png": "image/png", "webp": "image/webp"}
 
 
@@ -107,13 +100,11 @@ Described = tuple[list[dict[str, Any]], list[dict[str, Any]]]
 def _parquet(info: SetInfo, _records: list[ShardRecord], splits: list[str]) -> Described:
     """Describe Parquet files: one file set, a column for each field."""
     fields = []
-    for name, kind, text in _FIELDS:
-        if name == "soft_label" and not info.dense_labels:
-            continue
-        source: dict[str, Any] = {"fileSet": {"@id": "shards"}, "extract": {"column": name}}
-        if name == "image":
+    for field in fields_of(dense=info.dense_labels):
+        source: dict[str, Any] = {"fileSet": {"@id": "shards"}, "extract": {"column": field.name}}
+        if field.name == "image":
             source["transform"] = {"jsonPath": "bytes"}
-        fields.append(_field("samples", name, kind, text, source))
+        fields.append(_field("samples", field, source))
     shards = _file_set("shards", "application/x-parquet", [shard_pattern(split, "*", "parquet") for split in splits])
     return [shards], [_record_set("samples", fields)]
 
@@ -133,11 +124,12 @@ def _webdataset(info: SetInfo, records: list[ShardRecord], _splits: list[str]) -
         for record in records
     ]
     inside = {"containedIn": [{"@id": record.file} for record in records]}
-    text = "All other fields as one JSON object: " + ", ".join(name for name, _, _ in _FIELDS[4:]) + "."
+    key, image, label, _, *others = FIELDS
+    text = f"All other fields as one JSON object: {', '.join(field.name for field in others)}."
     members = (
-        ("images", info.schema.extension, _MIME[info.image_format], _FIELDS[1]),
-        ("labels", "cls", "text/plain", _FIELDS[2]),
-        ("fields", "json", "text/plain", ("fields", "sc:Text", text)),
+        ("images", info.schema.extension, _MIME[info.image_format], image),
+        ("labels", "cls", "text/plain", label),
+        ("fields", "json", "text/plain", Field("fields", "string", (), text)),
     )
     file_sets, record_sets = [], []
     for name, extension, mime, field in members:
@@ -145,9 +137,8 @@ def _webdataset(info: SetInfo, records: list[ShardRecord], _splits: list[str]) -
         file_sets.append(_file_set(file_set, mime, [f"*.{extension}"]) | inside)
         source = {"fileSet": {"@id": file_set}}
         stem = {"extract": {"fileProperty": "filename"}, "transform": {"regex": r"^([^.]*)\..*$"}}
-        key = _field(name, *_FIELDS[0], source | stem)
-        content = _field(name, *field, source | {"extract": {"fileProperty": "content"}})
-        record_sets.append(_record_set(name, [key, content]))
+        content = source | {"extract": {"fileProperty": "content"}}
+        record_sets.append(_record_set(name, [_field(name, key, source | stem), _field(name, field, content)]))
     return [*archives, *file_sets], record_sets
 
 
@@ -162,12 +153,16 @@ def _record_set(name: str, fields: list[dict[str, Any]]) -> dict[str, Any]:
     return {"@type": "cr:RecordSet", "@id": name, "name": name, "field": fields}
 
 
-def _field(record_set: str, name: str, kind: str, text: str, source: dict[str, Any]) -> dict[str, Any]:
-    field: dict[str, Any] = {"@type": "cr:Field", "@id": f"{record_set}/{name}", "name": name, "description": text}
-    field |= {"dataType": kind, "source": source}
-    if name in _MANY:
-        field["repeated"] = True
-    return field
+def _field(record_set: str, field: Field, source: dict[str, Any]) -> dict[str, Any]:
+    return {
+        "@type": "cr:Field",
+        "@id": f"{record_set}/{field.name}",
+        "name": field.name,
+        "description": field.text,
+        "dataType": _KINDS[field.kind],
+        "source": source,
+        **({"repeated": True} if field.shape else {}),
+    }
 
 
 def _classes(info: SetInfo) -> dict[str, Any]:

@@ -6,12 +6,16 @@ Those of which a sample takes several are named tuples: making one takes a third
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import NamedTuple
+from operator import attrgetter
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
+
+from cutmix_gen.fields import FIELDS, Field
 
 Pixels = npt.NDArray[np.uint8] | npt.NDArray[np.uint16]
 """An image: (H, W, 3) uint8 for RGB, (H, W) uint8 for L, (H, W) uint16 for I;16."""
@@ -183,13 +187,18 @@ class RowSchema:
     extension: str
     """Of the images: `jpg`, `png` or `webp`."""
 
+    def lengths(self, field: Field) -> tuple[int, ...]:
+        """Return how many values a field has, whose number does not differ from sample to sample."""
+        known = {"classes": len(self.classes), "sources": self.sources, "donors": self.sources - 1}
+        return tuple(known[length] if isinstance(length, str) else length for length in field.shape)
+
 
 @dataclass(frozen=True, slots=True)
 class Rows:
     """Samples in columns, n at a time, as the shard writers take them and the readers give them back."""
 
-    keys: list[str]
-    images: list[bytes]
+    key: list[str]
+    image: list[bytes]
     label: npt.NDArray[np.int64]
     """(n,) class of the largest share."""
     soft_label: npt.NDArray[np.float32] | None
@@ -212,44 +221,24 @@ class Rows:
     recipe: list[str]
 
     def __len__(self) -> int:
-        return len(self.keys)
+        return len(self.key)
 
     def some(self, start: int, stop: int) -> Rows:
         """Return some of the samples that follow on each other."""
-        some = slice(start, stop)
-        return Rows(
-            self.keys[some],
-            self.images[some],
-            self.label[some],
-            None if self.soft_label is None else self.soft_label[some],
-            self.label_index[some],
-            self.label_weight[some],
-            self.synthetic[some],
-            self.strategy[some],
-            self.lam[some],
-            self.lam_drawn[some],
-            self.sources[some],
-            self.boxes[some],
-            self.recipe[some],
-        )
+        columns: list[Any] = [None if column is None else column[start:stop] for column in _columns(self)]
+        return Rows(*columns)
 
-    def row(self, place: int) -> Row:
-        """Return one of the samples."""
-        return Row(
-            self.keys[place],
-            self.images[place],
-            int(self.label[place]),
-            None if self.soft_label is None else self.soft_label[place],
-            self.label_index[place],
-            self.label_weight[place],
-            bool(self.synthetic[place]),
-            self.strategy[place],
-            float(self.lam[place]),
-            float(self.lam_drawn[place]),
-            self.sources[place],
-            self.boxes[place],
-            self.recipe[place],
-        )
+    def row(self, index: int) -> Row:
+        """Return one of the samples, its single numbers as Python has them."""
+        values: list[Any] = [
+            None if column is None else column.item(index) if is_number else column[index]
+            for column, is_number in zip(_columns(self), _ARE_NUMBERS, strict=True)
+        ]
+        return Row(*values)
+
+
+_columns: Callable[[Rows], tuple[Any, ...]] = attrgetter(*(field.name for field in FIELDS))
+_ARE_NUMBERS = [not field.shape and field.kind not in ("string", "image") for field in FIELDS]
 
 
 class Row(NamedTuple):

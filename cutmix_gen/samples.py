@@ -74,8 +74,8 @@ class SampleMaker:
         smoothing = self._run.config.label_smoothing
         first = self._task.start + part.start
         return Rows(
-            keys=keys(self._run.info.number, self._shard.copy, [first + place for place in made.places]),
-            images=made.images,
+            key=keys(self._run.info.number, self._shard.copy, [first + place for place in made.places]),
+            image=made.images,
             label=dominant_class(index, made.weight),
             soft_label=soft_labels(index, made.weight, len(schema.classes), smoothing) if schema.dense else None,
             label_index=index,

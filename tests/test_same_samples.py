@@ -37,8 +37,8 @@ def digest_of(output, shards):
     schema = Manifest(output).read_set().schema
     for path in sorted((output / "data").iterdir()):
         for rows in shard_format(shards).read(path, schema):
-            for place, key in enumerate(rows.keys):
-                with Image.open(io.BytesIO(rows.images[place])) as image:
+            for place, key in enumerate(rows.key):
+                with Image.open(io.BytesIO(rows.image[place])) as image:
                     digest.update(np.asarray(image).tobytes())
                 digest.update(f"{key} {rows.label[place]} {rows.strategy[place]} {rows.sources[place]}".encode())
                 digest.update(rows.recipe[place].encode())

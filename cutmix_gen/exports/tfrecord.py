@@ -12,12 +12,23 @@ import numpy as np
 
 from cutmix_gen.errors import UsageError
 from cutmix_gen.exports.base import Export
+from cutmix_gen.fields import FIELDS, Field
 from cutmix_gen.records import Row, Rows, RowSchema
 
 _MASK = 0xA282EAD8
 """What is added to a rotated checksum (TensorFlow, `core/lib/hash/crc32c.h`)."""
 _BYTES, _FLOATS, _INTEGERS = 1, 2, 3
 """Fields of `tf.train.Feature`."""
+_DTYPES = {
+    "image": "string",
+    "string": "string",
+    "bool": "int64",
+    "int32": "int64",
+    "int64": "int64",
+    "float32": "float32",
+}
+_ORDER = tuple(sorted(FIELDS, key=lambda field: field.kind != "image"))
+"""The image first."""
 
 
 class TFRecord(Export):
@@ -46,26 +57,15 @@ class TFRecord(Export):
 
     def finish(self, folder: Path, schema: RowSchema) -> None:
         """Say what the records hold, for whoever parses them."""
-        count = len(schema.classes)
-        features: dict[str, Any] = {
-            "image": ["string", []],
-            "key": ["string", []],
-            "label": ["int64", []],
-            **({"soft_label": ["float32", [count]]} if schema.dense else {}),
-            "label_index": ["int64", [schema.sources]],
-            "label_weight": ["float32", [schema.sources]],
-            "synthetic": ["int64", []],
-            "strategy": ["string", []],
-            "lam": ["float32", []],
-            "lam_drawn": ["float32", []],
-            "sources": ["string", None],
-            "boxes": ["int64", [schema.sources - 1, 4]],
-            "recipe": ["string", []],
+        features = {
+            field.name: {
+                "dtype": _DTYPES[field.kind],
+                "shape": None if "used" in field.shape else schema.lengths(field),
+            }
+            for field in _ORDER
+            if schema.dense or field.name != "soft_label"
         }
-        facts = {
-            "classes": list(schema.classes),
-            "features": {name: {"dtype": dtype, "shape": shape} for name, (dtype, shape) in features.items()},
-        }
+        facts = {"classes": list(schema.classes), "features": features}
         (folder / "features.json").write_text(json.dumps(facts, indent=1, ensure_ascii=False) + "\n", "utf-8")
 
     def _record(self, data: bytes) -> bytes:
@@ -80,23 +80,20 @@ class TFRecord(Export):
 
 def example(row: Row) -> bytes:
     """Return a sample as a serialised `tf.train.Example`: a map from the name of each field to its values."""
-    features = {
-        "image": _strings([row.image]),
-        "key": _strings([row.key.encode()]),
-        "label": _integers([row.label]),
-        **({} if row.soft_label is None else {"soft_label": _floats(row.soft_label)}),
-        "label_index": _integers(row.label_index.tolist()),
-        "label_weight": _floats(row.label_weight),
-        "synthetic": _integers([int(row.synthetic)]),
-        "strategy": _strings([row.strategy.encode()]),
-        "lam": _floats([row.lam]),
-        "lam_drawn": _floats([row.lam_drawn]),
-        "sources": _strings([source.encode() for source in row.sources]),
-        "boxes": _integers(row.boxes.ravel().tolist()),
-        "recipe": _strings([row.recipe.encode()]),
-    }
-    entries = (_field(1, _field(1, name.encode()) + _field(2, value)) for name, value in features.items())
+    values = ((field, getattr(row, field.name)) for field in _ORDER)
+    features = {field.name: _feature(field, value) for field, value in values if value is not None}
+    entries = (_field(1, _field(1, name.encode()) + _field(2, feature)) for name, feature in features.items())
     return _field(1, b"".join(entries))
+
+
+def _feature(field: Field, value: Any) -> bytes:
+    """Return a `tf.train.Feature` of the values of a field, however many."""
+    if field.kind == "image":
+        return _strings([value])
+    if field.kind == "string":
+        return _strings([text.encode() for text in (value if field.shape else [value])])
+    numbers = np.ravel(value)
+    return _floats(numbers) if field.kind == "float32" else _integers(numbers.astype(np.int64).tolist())
 
 
 def _strings(values: list[bytes]) -> bytes:

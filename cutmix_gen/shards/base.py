@@ -26,7 +26,7 @@ def checked(rows: Rows, schema: RowSchema, shard: str) -> Rows:
         If a key or a label is none of a set.
     """
     classes = len(schema.classes)
-    for key in rows.keys:
+    for key in rows.key:
         if not _KEY.fullmatch(key):
             raise SetError(f"{shard} has a sample whose key is {key[:100]!r}, which no set has.")
     for name, values in (("label", rows.label), ("label_index", rows.label_index)):

@@ -18,6 +18,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from cutmix_gen.errors import SetError
+from cutmix_gen.fields import Field, fields_of
 from cutmix_gen.machine import check_machine
 from cutmix_gen.records import Rows, RowSchema
 from cutmix_gen.shards.base import ShardFormat, ShardLabels, ShardReader, ShardWriter
@@ -202,7 +203,7 @@ class _ParquetWriter(ShardWriter):
 
     def write(self, rows: Rows) -> None:
         start = 0
-        for end in self._ends(map(len, rows.images)):
+        for end in self._ends(map(len, rows.image)):
             self._add(rows.some(start, end))
             self._write_group()
             start = end
@@ -244,21 +245,6 @@ class _ParquetWriter(ShardWriter):
 @lru_cache(maxsize=8)
 def arrow_schema(schema: RowSchema) -> pa.Schema:
     """Return the columns of a shard. Every field is nullable: otherwise readers do not decode the images."""
-    fields = [
-        ("key", pa.string()),
-        ("image", pa.struct([("bytes", pa.binary()), ("path", pa.string())])),
-        ("label", pa.int64()),
-        ("soft_label", pa.list_(pa.float32())),
-        ("label_index", pa.list_(pa.int32())),
-        ("label_weight", pa.list_(pa.float32())),
-        ("synthetic", pa.bool_()),
-        ("strategy", pa.string()),
-        ("lam", pa.float32()),
-        ("lam_drawn", pa.float32()),
-        ("sources", pa.list_(pa.string())),
-        ("boxes", pa.list_(pa.list_(pa.int32()))),
-        ("recipe", pa.string()),
-    ]
     features: dict[str, Any] = {
         "image": {"_type": "Image"},
         "label": {"names": list(schema.classes), "_type": "ClassLabel"},
@@ -266,9 +252,25 @@ def arrow_schema(schema: RowSchema) -> pa.Schema:
     if schema.dense:
         # "Sequence" loads in old and new releases of `datasets`, "List" breaks those before 4.
         features["soft_label"] = {"feature": {"dtype": "float32", "_type": "Value"}, "_type": "Sequence"}
-    else:
-        fields = [field for field in fields if field[0] != "soft_label"]
-    return pa.schema(fields, metadata={"huggingface": json.dumps({"info": {"features": features}})})
+    columns = [(field.name, _arrow_type(field)) for field in fields_of(dense=schema.dense)]
+    return pa.schema(columns, metadata={"huggingface": json.dumps({"info": {"features": features}})})
+
+
+_TYPES = {
+    "string": pa.string(),
+    "bool": pa.bool_(),
+    "int32": pa.int32(),
+    "int64": pa.int64(),
+    "float32": pa.float32(),
+    "image": pa.struct([("bytes", pa.binary()), ("path", pa.string())]),
+}
+
+
+def _arrow_type(field: Field) -> pa.DataType:
+    kind = _TYPES[field.kind]
+    for _ in field.shape:
+        kind = pa.list_(kind)
+    return kind
 
 
 @lru_cache(maxsize=8)
@@ -289,27 +291,18 @@ def _compression(schema: pa.Schema) -> dict[str, str]:
 
 
 def _table(rows: Rows, schema: RowSchema, arrow: pa.Schema) -> pa.Table:
-    paths = [f"{key}.{schema.extension}" for key in rows.keys]
-    image = pa.StructArray.from_arrays(
-        [pa.array(rows.images, pa.binary()), pa.array(paths, pa.string())],
-        fields=list(arrow.field("image").type),
-    )
-    columns = {
-        "key": pa.array(rows.keys, pa.string()),
-        "image": image,
-        "label": pa.array(rows.label),
-        "soft_label": None if rows.soft_label is None else _lists(rows.soft_label),
-        "label_index": _lists(rows.label_index),
-        "label_weight": _lists(rows.label_weight),
-        "synthetic": pa.array(rows.synthetic),
-        "strategy": pa.array(rows.strategy, pa.string()),
-        "lam": pa.array(rows.lam),
-        "lam_drawn": pa.array(rows.lam_drawn),
-        "sources": pa.array(rows.sources, pa.list_(pa.string())),
-        "boxes": _lists(rows.boxes),
-        "recipe": pa.array(rows.recipe, pa.string()),
-    }
-    return pa.Table.from_arrays([columns[name] for name in arrow.names], schema=arrow)
+    columns = [_column(field, getattr(rows, field.name)) for field in fields_of(dense=schema.dense)]
+    number = arrow.get_field_index("image")
+    paths = pa.array([f"{key}.{schema.extension}" for key in rows.key], pa.string())
+    columns[number] = pa.StructArray.from_arrays([columns[number], paths], fields=list(arrow.types[number]))
+    return pa.Table.from_arrays(columns, schema=arrow)
+
+
+def _column(field: Field, values: Any) -> pa.Array:
+    """Return the values of a field as a column; the bytes of images are to become part of one."""
+    if isinstance(values, np.ndarray):
+        return _lists(values) if field.shape else pa.array(values)
+    return pa.array(values, pa.binary() if field.kind == "image" else _arrow_type(field))
 
 
 def _lists(values: npt.NDArray[Any]) -> pa.ListArray:
@@ -320,23 +313,13 @@ def _lists(values: npt.NDArray[Any]) -> pa.ListArray:
 
 
 def _rows(batch: pa.RecordBatch, schema: RowSchema, images: list[bytes]) -> Rows:
-    columns = {name: batch.column(name) for name in batch.schema.names}
-    n, sources, classes = len(batch), schema.sources, len(schema.classes)
-    return Rows(
-        keys=_texts(columns["key"]),
-        images=images,
-        label=_numbers(columns["label"], n),
-        soft_label=_numbers(columns["soft_label"], n, classes) if schema.dense else None,
-        label_index=_numbers(columns["label_index"], n, sources),
-        label_weight=_numbers(columns["label_weight"], n, sources),
-        synthetic=_numbers(columns["synthetic"], n),
-        strategy=_texts(columns["strategy"]),
-        lam=_numbers(columns["lam"], n),
-        lam_drawn=_numbers(columns["lam_drawn"], n),
-        sources=_texts(columns["sources"]),
-        boxes=_numbers(columns["boxes"], n, sources - 1, 4),
-        recipe=_texts(columns["recipe"]),
-    )
+    columns: dict[str, Any] = {"image": images, "soft_label": None}
+    for field in fields_of(dense=schema.dense):
+        if field.kind == "string":
+            columns[field.name] = _texts(batch.column(field.name))
+        elif field.kind != "image":
+            columns[field.name] = _numbers(batch.column(field.name), len(batch), *schema.lengths(field))
+    return Rows(**columns)
 
 
 def _texts(column: pa.Array) -> list[Any]:

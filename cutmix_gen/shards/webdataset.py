@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from json.encoder import encode_basestring_ascii as _quoted
 from pathlib import Path
@@ -15,6 +15,7 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from cutmix_gen.errors import SetError
+from cutmix_gen.fields import FIELDS, Field
 from cutmix_gen.machine import check_machine
 from cutmix_gen.records import Rows, RowSchema
 from cutmix_gen.shards.base import ShardFormat, ShardLabels, ShardReader, ShardWriter
@@ -173,11 +174,11 @@ class _TarWriter(ShardWriter):
         return np.cumsum(np.concatenate([[0], *self._blocks])).astype("<u4").tobytes()
 
     def write(self, rows: Rows) -> None:
-        members = {f".{self._schema.extension}".encode(): rows.images, b".cls": self._labels(rows)}
+        members = {f".{self._schema.extension}".encode(): rows.image, b".cls": self._labels(rows)}
         if rows.soft_label is not None:
             members[b".soft.npy"] = _npy_files(rows.soft_label)
         members[b".json"] = [text.encode() for text in json_fields(rows)]
-        keys = [key.encode("ascii") for key in rows.keys]
+        keys = [key.encode("ascii") for key in rows.key]
         for start in range(0, len(keys), _WRITTEN):
             some = slice(start, start + _WRITTEN)
             blocks, counts = tar_blocks(keys[some], {suffix: contents[some] for suffix, contents in members.items()})
@@ -209,26 +210,26 @@ def json_fields(rows: Rows) -> list[str]:
 
     What `json.dumps` makes of them without blanks, in a third of the time.
     """
-    columns = (
-        rows.keys,
-        _rows_json(rows.label_index),
-        _rows_json(rows.label_weight),
-        ("true" if synthetic else "false" for synthetic in rows.synthetic.tolist()),
-        rows.strategy,
-        rows.lam.tolist(),
-        rows.lam_drawn.tolist(),
-        (",".join(map(_quoted, paths)) for paths in rows.sources),
-        _rows_json(rows.boxes),
-        map(_quoted, rows.recipe),
-    )
-    return [
-        f'{{"key":"{key}","label_index":{index},"label_weight":{weight},"synthetic":{synthetic},'
-        f'"strategy":"{strategy}","lam":{lam!r},"lam_drawn":{lam_drawn!r},"sources":[{sources}],'
-        f'"boxes":{boxes},"recipe":{recipe}}}'
-        for key, index, weight, synthetic, strategy, lam, lam_drawn, sources, boxes, recipe in zip(
-            *columns, strict=True
-        )
-    ]
+    columns = [_json_column(field, getattr(rows, field.name)) for field in JSON_FIELDS]
+    return [_JSON % values for values in zip(*columns, strict=True)]
+
+
+JSON_FIELDS = tuple(field for field in FIELDS if field.name not in ("image", "label", "soft_label"))
+"""What has no member of its own."""
+_JSON = "{" + ",".join(f'"{field.name}":%s' for field in JSON_FIELDS) + "}"
+
+
+def _json_column(field: Field, values: Any) -> Iterable[str]:
+    """Return the values of a field as JSON."""
+    if field.kind == "string":
+        if field.shape:
+            return (f"[{','.join(map(_quoted, texts))}]" for texts in values)
+        return map(_quoted, values)
+    if field.shape:
+        return _rows_json(values)
+    if field.kind == "bool":
+        return ("true" if value else "false" for value in values.tolist())
+    return map(repr, values.tolist())
 
 
 def _rows_json(numbers: npt.NDArray[Any]) -> list[str]:
@@ -260,22 +261,24 @@ def _rows(samples: list[dict[str, bytes]], schema: RowSchema) -> Rows:
             found = ", ".join(sorted(sample.keys() - {"__key__"}))
             raise ValueError(f"sample {sample['__key__'].decode()} has the members {found}")
     facts: list[dict[str, Any]] = [json.loads(sample["json"]) for sample in samples]
-    n, sources = len(samples), schema.sources
-    return Rows(
-        keys=[sample["__key__"].decode() for sample in samples],
-        images=[sample[schema.extension] for sample in samples],
-        label=np.array([int(sample["cls"]) for sample in samples], np.int64),
-        soft_label=np.stack([_soft_label(sample["soft.npy"], schema) for sample in samples]) if schema.dense else None,
-        label_index=np.array([fact["label_index"] for fact in facts], np.int32).reshape(n, sources),
-        label_weight=np.array([fact["label_weight"] for fact in facts], np.float32).reshape(n, sources),
-        synthetic=np.array([fact["synthetic"] for fact in facts], np.bool_),
-        strategy=[_text(fact["strategy"]) for fact in facts],
-        lam=np.array([fact["lam"] for fact in facts], np.float32),
-        lam_drawn=np.array([fact["lam_drawn"] for fact in facts], np.float32),
-        sources=[[_text(path) for path in fact["sources"]] for fact in facts],
-        boxes=np.array([fact["boxes"] for fact in facts], np.int32).reshape(n, sources - 1, 4),
-        recipe=[_text(fact["recipe"]) for fact in facts],
-    )
+    columns: dict[str, Any] = {
+        "key": [sample["__key__"].decode() for sample in samples],
+        "image": [sample[schema.extension] for sample in samples],
+        "label": np.array([int(sample["cls"]) for sample in samples], np.int64),
+        "soft_label": np.stack([_soft_label(sample["soft.npy"], schema) for sample in samples])
+        if schema.dense
+        else None,
+    }
+    for field in JSON_FIELDS[1:]:
+        columns[field.name] = _from_json(field, [fact[field.name] for fact in facts], schema)
+    return Rows(**columns)
+
+
+def _from_json(field: Field, values: list[Any], schema: RowSchema) -> Any:
+    """Return the values of a field as `Rows` holds them."""
+    if field.kind == "string":
+        return [[_text(each) for each in value] if field.shape else _text(value) for value in values]
+    return np.array(values, field.kind).reshape(len(values), *schema.lengths(field))
 
 
 def _text(value: Any) -> str:

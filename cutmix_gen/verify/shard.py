@@ -170,7 +170,7 @@ class _Checker:
         for rows in self._run.shard_format.read(self._path, self._set.schema):
             self.samples += len(rows)
             exact: list[tuple[int, list[float]]] = []
-            for row, key in enumerate(rows.keys):
+            for row, key in enumerate(rows.key):
                 position = self._position(key)
                 if position <= last:
                     yield Problem(self._record.file, key, f"the key does not follow on {last} in this shard")
@@ -258,7 +258,7 @@ class _Checker:
             raise SetError(f"label_weight is {found}, by the recipe's mask it is {weights}")
         self._check_sources(recipe, rows.sources[row], position)
         if self._deep:
-            self._check_image(rows.images[row], recipe.size)
+            self._check_image(rows.image[row], recipe.size)
         return weights
 
     def _check_sources(self, recipe: Recipe, paths: list[str], position: int) -> None:
@@ -309,7 +309,7 @@ class _Checker:
             wrong["soft_label is not the classes weighted by label_weight"] = ~is_near
         for problem, where in wrong.items():
             for place in places[where].tolist():
-                yield Problem(self._record.file, rows.keys[place], problem)
+                yield Problem(self._record.file, rows.key[place], problem)
 
     def _add(self, rows: Rows, places: npt.NDArray[np.int64], mass: Weights) -> None:
         """Add what a record says of rows."""

@@ -41,8 +41,8 @@ def make_rows(schema: RowSchema, n: int, first: int = 0) -> Rows:
     extension = {"jpg": "JPEG"}.get(schema.extension, schema.extension.upper())
     drawn = np.where(synthetic, rng.random(n), 1.0)
     return Rows(
-        keys=[f"0001-{int(mixed):03d}-{place:09d}" for place, mixed in zip(number, synthetic, strict=True)],
-        images=[file_of(noise(6, 5, seed=place), extension) for place in number.tolist()],
+        key=[f"0001-{int(mixed):03d}-{place:09d}" for place, mixed in zip(number, synthetic, strict=True)],
+        image=[file_of(noise(6, 5, seed=place), extension) for place in number.tolist()],
         label=dominant_class(index, weight),
         soft_label=soft_labels(index, weight, len(schema.classes), 0.0) if schema.dense else None,
         label_index=index,

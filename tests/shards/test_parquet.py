@@ -110,8 +110,8 @@ def test_the_values_are_those_of_the_rows(tmp_path, schema):
     rows = make_rows(schema, 20)
     samples = pq.read_table(shard(tmp_path, schema, rows)).to_pylist()
     for number, sample in enumerate(samples):
-        assert sample["key"] == rows.keys[number]
-        assert sample["image"] == {"bytes": rows.images[number], "path": f"{rows.keys[number]}.{schema.extension}"}
+        assert sample["key"] == rows.key[number]
+        assert sample["image"] == {"bytes": rows.image[number], "path": f"{rows.key[number]}.{schema.extension}"}
         assert sample["label"] == rows.label[number]
         assert sample["label_index"] == rows.label_index[number].tolist()
         assert sample["label_weight"] == rows.label_weight[number].tolist()
@@ -168,7 +168,7 @@ def test_a_row_group_has_some_hundred_rows_at_most(tmp_path):
 
 def test_a_hundred_large_images_make_a_row_group_however_they_are_written(tmp_path):
     rows = make_rows(PLAIN, 250)
-    rows.images[:] = [bytes(1 << 15)] * 250
+    rows.image[:] = [bytes(1 << 15)] * 250
     files = []
     for number, lots in enumerate([(250,), (1, 99, 1, 149), (60, 190), (40, 40, 170)]):
         writer, start = FORMAT.open_writer(tmp_path / f"{number}.parquet", PLAIN), 0
@@ -196,7 +196,7 @@ def test_labels_of_many_classes_change_nothing_of_that(tmp_path):
 
 def test_reading_gives_no_more_at_a_time_than_a_row_group(tmp_path):
     rows = make_rows(PLAIN, 350)
-    rows.images[:] = [bytes(1 << 15)] * 350
+    rows.image[:] = [bytes(1 << 15)] * 350
     path = shard(tmp_path, PLAIN, rows)
     assert [len(lot) for lot in FORMAT.read(path, PLAIN)] == [100, 100, 100, 50]
 
@@ -204,7 +204,7 @@ def test_reading_gives_no_more_at_a_time_than_a_row_group(tmp_path):
 def test_a_row_group_has_64_megabytes_at_most(tmp_path):
     large = bytes(15 << 20)
     rows = make_rows(SPARSE, 9)
-    rows.images[:] = [large] * 9
+    rows.image[:] = [large] * 9
     metadata = pq.read_metadata(shard(tmp_path, SPARSE, rows))
     groups = [metadata.row_group(group) for group in range(metadata.num_row_groups)]
     assert [group.num_rows for group in groups] == [4, 4, 1]
@@ -213,7 +213,7 @@ def test_a_row_group_has_64_megabytes_at_most(tmp_path):
 
 def test_an_image_beyond_the_limit_has_a_row_group_of_its_own(tmp_path):
     rows = make_rows(SPARSE, 3)
-    rows.images[1] = bytes(65 << 20)
+    rows.image[1] = bytes(65 << 20)
     metadata = pq.read_metadata(shard(tmp_path, SPARSE, rows))
     assert [metadata.row_group(group).num_rows for group in range(metadata.num_row_groups)] == [1, 1, 1]
 
@@ -258,7 +258,7 @@ def test_a_column_too_many_is_an_error_that_lists_the_columns(tmp_path):
 
 def test_a_closed_shard_holds_no_images(tmp_path):
     rows, before = make_rows(PLAIN, 90), pa.total_allocated_bytes()
-    rows.images[:] = [bytes(1 << 16)] * 90
+    rows.image[:] = [bytes(1 << 16)] * 90
     writer = shard_format("parquet").open_writer(tmp_path / "0.parquet", PLAIN)
     writer.write(rows)
     assert pa.total_allocated_bytes() - before > 90 << 16, "a group of fewer than 100 rows goes on"

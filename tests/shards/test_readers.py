@@ -16,7 +16,7 @@ from tests.shards.rows import PLAIN, SCHEMAS, SPARSE, assert_same_rows, make_row
 def large(rows, size=20_000):
     """Put bytes of about a size, no two alike, in the place of the images."""
     rng = np.random.default_rng(3)
-    rows.images[:] = [rng.bytes(int(count)) for count in rng.integers(1, 2 * size, len(rows))]
+    rows.image[:] = [rng.bytes(int(count)) for count in rng.integers(1, 2 * size, len(rows))]
     return rows
 
 
@@ -37,7 +37,7 @@ def test_any_rows_are_read_in_the_order_asked_for(tmp_path, kind, name, indexed)
     rows = make_rows(schema, 600)
     index = written(path, kind, schema, rows)
     reader = shard_format(kind).open_reader(path, schema, index if indexed else b"")
-    assert reader.all_keys() == rows.keys
+    assert reader.all_keys() == rows.key
     for chosen in ([0], [599], [3, 2, 1], [5, 5], list(range(490, 510)), [599, 0, 300, 301]):
         for number, place in enumerate(chosen):
             found = reader.read(chosen)
@@ -55,7 +55,7 @@ def test_single_images_of_any_size_are_picked(tmp_path, kind, size):
     index = written(tmp_path / "shard", kind, PLAIN, rows)
     reader = shard_format(kind).open_reader(tmp_path / "shard", PLAIN, index)
     for place in range(len(rows)):
-        assert reader.read([place]).images == [rows.images[place]]
+        assert reader.read([place]).image == [rows.image[place]]
 
 
 def test_little_is_read_for_a_single_image(tmp_path):
@@ -67,8 +67,8 @@ def test_little_is_read_for_a_single_image(tmp_path):
     for place in (0, end // 2, end - 1):
         file.bytes = 0
         begin, size = list(PlainPages(file, image_chunk(metadata, 0)).places())[place]
-        assert file.read_at(size, begin) == rows.images[place]
-        assert file.bytes < len(rows.images[place]) + 8192
+        assert file.read_at(size, begin) == rows.image[place]
+        assert file.bytes < len(rows.image[place]) + 8192
 
 
 class CountingFile:

@@ -64,15 +64,15 @@ def test_the_members_of_a_sample_lie_side_by_side_in_the_order_of_the_design(tmp
     rows = make_rows(schema, 7)
     endings = [schema.extension, "cls", *(["soft.npy"] if schema.dense else []), "json"]
     found = [name for name, _ in members(shard(tmp_path, schema, rows))]
-    assert found == [f"{key}.{ending}" for key in rows.keys for ending in endings]
+    assert found == [f"{key}.{ending}" for key in rows.key for ending in endings]
     assert all(re.fullmatch(r"[A-Za-z0-9_-]+", name.partition(".")[0]) for name in found)
 
 
 def test_members_hold_what_the_rows_have(tmp_path, schema):
     rows = make_rows(schema, 20)
     contents = dict(members(shard(tmp_path, schema, rows)))
-    for number, key in enumerate(rows.keys):
-        assert contents[f"{key}.{schema.extension}"] == rows.images[number]
+    for number, key in enumerate(rows.key):
+        assert contents[f"{key}.{schema.extension}"] == rows.image[number]
         assert int(contents[f"{key}.cls"]) == rows.label[number]
         facts = json.loads(contents[f"{key}.json"])
         assert list(facts) == JSON_FIELDS
@@ -266,4 +266,4 @@ def test_a_shard_that_tarfile_wrote_is_read_like_our_own(tmp_path):
     rows = make_rows(PLAIN, 4)
     ours = shard(tmp_path, PLAIN, rows)
     theirs = write_tar(tmp_path / "theirs.tar", members(ours))
-    assert [part.keys for part in FORMAT.read(theirs, PLAIN)] == [rows.keys]
+    assert [part.key for part in FORMAT.read(theirs, PLAIN)] == [rows.key]
