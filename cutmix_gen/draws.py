@@ -14,7 +14,7 @@ from cutmix_gen.config import GenerateConfig
 from cutmix_gen.framing import Framing, Still
 from cutmix_gen.masks import Mask, Strategy
 from cutmix_gen.masks.mask import is_share
-from cutmix_gen.ownership import Ownership, full_ownership, ownership
+from cutmix_gen.ownership import Ownership, ownership
 from cutmix_gen.pairing import Members
 from cutmix_gen.records import Size, View
 from cutmix_gen.streams import generator
@@ -220,32 +220,27 @@ class CopyDraws:
 
     def _realised(self, place: int, donors: list[int], strategy: Strategy, params: Any) -> Draw:
         """Return the sample that some parameters give."""
-        if self._still is not None and not strategy.shrinks_donors and not strategy.follows_saliency:
-            return self._realised_still(self._still, place, donors, strategy, params)
-        framing, flips, chances = self._framing, self._flips[place].tolist(), self._chances[place]
-        size = self._known_size(place)
-        frame = framing.frame(size)
+        frame = self._framing.frame(self._known_size(place))
         if strategy.follows_saliency:
-            seen = framing.donor(self._known_size(donors[0]), frame, chances[1], flip=flips[1])
-            x, y = self._focus(donors[0], seen, frame)
+            x, y = self._focus(donors[0], self._donor_view(place, 1, donors[0], frame), frame)
             params = params._replace(x=x, y=y)
         mask = strategy.realise(params, frame)
-        base = framing.base(size, frame, chances[0], flip=flips[0])
-        views = [
-            framing.donor(self._known_size(donor), mask.donor_size, chance, flip=flip)
-            for donor, chance, flip in zip(donors, chances[1:], flips[1:], strict=False)
-        ]
-        owned = ownership(mask, [base.place, *(view.place for view in views)])
-        return Draw(donors, strategy, params, mask, (base, *views), owned)
+        shown = [self._donor_view(place, number, donor, mask.donor_size) for number, donor in enumerate(donors, 1)]
+        views = (self._base_view(place, frame), *shown)
+        return Draw(donors, strategy, params, mask, views, ownership(mask, [view.place for view in views]))
 
-    def _realised_still(self, still: Still, place: int, donors: list[int], strategy: Strategy, params: Any) -> Draw:
-        """Return the same in the usual case, in half the time: each image shows in one way, or its mirror image."""
-        views = still.views
-        mask = strategy.realise(params, still.frame)
-        flip, *flips = self._flips[place].tolist()
-        shown = (views[place][flip], *[views[donor][flip] for donor, flip in zip(donors, flips, strict=False)])
-        owned = full_ownership(mask) if still.is_full else ownership(mask, [view.place for view in shown])
-        return Draw(donors, strategy, params, mask, shown, owned)
+    def _base_view(self, place: int, frame: Size) -> View:
+        flip = bool(self._flips[place, 0])
+        if self._still is not None:
+            return self._still.views[place][flip]
+        return self._framing.base(self._known_size(place), frame, self._chances[place][0], flip=flip)
+
+    def _donor_view(self, place: int, number: int, donor: int, frame: Size) -> View:
+        """Return how an image shows as a donor, the first one or a further one, of the sample of a base."""
+        flip = bool(self._flips[place, number])
+        if self._still is not None and frame == self._still.frame:
+            return self._still.views[donor][flip]  # in half the time
+        return self._framing.donor(self._known_size(donor), frame, self._chances[place][number], flip=flip)
 
     def _known_size(self, place: int) -> Size:
         size = self._sizes[place]

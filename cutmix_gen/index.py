@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -14,7 +15,6 @@ import pyarrow as pa
 from cutmix_gen.errors import SetError
 from cutmix_gen.machine import check_machine
 from cutmix_gen.records import Source
-from cutmix_gen.source import Scan
 from cutmix_gen.storage import Place, atomic_file, path_text, sha256, writing
 
 _BATCH = 1 << 16
@@ -22,8 +22,24 @@ _BATCH = 1 << 16
 _SCHEMA = pa.schema([("path", pa.string()), ("label", pa.int32()), ("bytes", pa.int64())])
 
 
-def write_index(scanned: Scan, path: Place) -> str:
-    """Write the index of a scan; return the file's SHA-256."""
+class SourceColumns(Protocol):
+    """The sources of a run, sorted by class: a column for each property of them."""
+
+    @property
+    def paths(self) -> Sequence[bytes]:
+        """Relative to SRC."""
+
+    @property
+    def labels(self) -> npt.NDArray[np.int32]:
+        """(N,) index of the class of each source."""
+
+    @property
+    def sizes(self) -> npt.NDArray[np.int64]:
+        """(N,) bytes of each file."""
+
+
+def write_index(sources: SourceColumns, path: Place) -> str:
+    """Write the index of the sources of a run; return the file's SHA-256."""
     file = atomic_file(path)
     try:
         with (
@@ -31,13 +47,13 @@ def write_index(scanned: Scan, path: Place) -> str:
             pa.OSFile(os.fsencode(file.temporary), "wb") as sink,
             pa.ipc.new_file(sink, _SCHEMA) as writer,
         ):
-            for start in range(0, len(scanned), _BATCH):
+            for start in range(0, len(sources.paths), _BATCH):
                 part = slice(start, start + _BATCH)
-                texts = [path_text(name) for name in scanned.paths[part]]
+                texts = [path_text(name) for name in sources.paths[part]]
                 columns = [
                     pa.array(texts, pa.string()),
-                    pa.array(scanned.labels[part]),
-                    pa.array(scanned.sizes[part]),
+                    pa.array(sources.labels[part]),
+                    pa.array(sources.sizes[part]),
                 ]
                 writer.write_batch(pa.record_batch(columns, schema=_SCHEMA))
         digest = sha256(file.temporary)

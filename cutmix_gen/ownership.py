@@ -37,7 +37,8 @@ def ownership(mask: Mask, places: Sequence[Box]) -> Ownership:
         Where the image of each source lies in its frame, base first; what is outside is padding, nobody's.
     """
     if _is_full(mask, places):
-        return full_ownership(mask)
+        weights = mask.weights()
+        return Ownership(weights, mask.bounds(), not is_share(weights[0]) or mask.is_faint())
     shows = _shows(mask, places)
     shares = shows.sum(axis=(1, 2))
     boxes = [pixel_bounds(show >= VISIBLE) for show in shows[1:]]
@@ -45,12 +46,6 @@ def ownership(mask: Mask, places: Sequence[Box]) -> Ownership:
     base, *donors = (bool((show >= VISIBLE).any()) for show in shows)
     is_mixed = base and any(donors) and is_share(float(weights[0]))
     return Ownership(weights.tolist(), boxes, not is_mixed or mask.is_faint())
-
-
-def full_ownership(mask: Mask) -> Ownership:
-    """Return the same where every image fills its frame."""
-    weights = mask.weights()
-    return Ownership(weights, mask.bounds(), not is_share(weights[0]) or mask.is_faint())
 
 
 def shares_within(mask: Mask, places: Sequence[Box], within: Box) -> npt.NDArray[np.float64]:

@@ -11,10 +11,10 @@ from hypothesis import strategies as st
 from cutmix_gen import draws
 from cutmix_gen.config import GenerateConfig
 from cutmix_gen.draws import Draw, DrawKey
-from cutmix_gen.geometry import FITS
+from cutmix_gen.geometry import FITS, whole
 from cutmix_gen.masks import STRATEGIES, LamLaw, Patch, PatchMask
 from cutmix_gen.masks.ricap import Ricap
-from cutmix_gen.ownership import full_ownership
+from cutmix_gen.ownership import ownership
 from cutmix_gen.pairing import Census, Members
 from cutmix_gen.records import NO_BOX, Box, Size
 
@@ -177,7 +177,7 @@ def test_a_donor_so_small_that_lam_would_be_written_as_1_is_drawn_again() -> Non
         (PatchMask(size, 2, (Patch(1, Box(0, 0, 2, 1), 0, 0),)), False),
     ):
         assert mask.is_wasted() == is_wasted == (np.float32(mask.weights()[0]) == 1)
-        assert full_ownership(mask).is_wasted == is_wasted
+        assert ownership(mask, [whole(size), whole(size)]).is_wasted == is_wasted
 
 
 def test_a_sample_is_drawn_again_before_the_fallback_serves() -> None:
