@@ -13,8 +13,8 @@ import cutmix_gen
 ROOT = Path(cutmix_gen.__file__).parent
 
 FLOORS = {
-    0: "errors fields streams machine layout ranges parsing records storage version libraries seals text facts quantities columns "
-    "listing walk leftovers numbering",
+    0: "errors fields streams machine layout ranges parsing records storage version libraries seals text facts "
+    "quantities columns listing walk leftovers numbering",
     1: "masks pairing labels geometry mixing ownership recipe saliency permutation quotas tally codecs shards execute "
     "webdatasets parquet_images",
     2: "config source index manifest framing draws images exports drawing",
