@@ -16,8 +16,11 @@ class ClassWeight:
     """The label mass of one class."""
 
     name: str
+    """Of the class."""
     original: float
+    """Sum of its label shares over the originals, without smoothing."""
     synthetic: float
+    """The same over the mixed samples."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,8 +28,11 @@ class SampleCounts:
     """Samples by kind."""
 
     original: int
+    """Originals."""
     synthetic: int
+    """Mixed samples."""
     total: int
+    """Both together."""
 
 
 @dataclass(slots=True)
@@ -34,13 +40,17 @@ class RunState:
     """What was asked for in a run, and how much of it there is."""
 
     number: int
+    """Of the run, from 1."""
     options: str
     """As on the command line; those that are the default are left out."""
     shards: int = 0
+    """Shards of the run that are there."""
     samples: int = 0
+    """Samples in them."""
     bytes: int = 0
+    """Of their files."""
     skipped: int = 0
-    """Samples."""
+    """Samples of the plan that could not be made."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,29 +58,41 @@ class Description:
     """What is in a set."""
 
     format: str
+    """Shard format: parquet or webdataset."""
     mode: str
+    """Pixel mode of all images: RGB, L or I;16."""
     image_format: str
+    """Of all images: jpeg, png or webp."""
     classes: list[str]
+    """Their names, in the order of the numbers that labels have."""
     num_classes: int
+    """How many classes there are."""
     runs: list[RunInfo]
+    """The runs that made the set, as they were begun."""
     run_states: list[RunState]
-    """Of each run, in the same order."""
+    """How much there is of each run, in the same order."""
     shards: int
+    """Shards on record, of all runs, as are all numbers that follow."""
     planned_shards: int
-    """Of all runs; more than `shards` while a run is not finished."""
+    """Shards that there will be; more than `shards` while a run is not finished."""
     bytes: int
+    """Of the shards' files."""
     samples: SampleCounts
+    """Samples in the shards."""
     class_weight: list[ClassWeight]
+    """The label mass of each class."""
     lam_histogram: list[int]
     """Mixed samples by realised lam, in equal bins over [0, 1]."""
     strategies: dict[str, int]
+    """Samples by strategy; `original` for originals."""
     converted: int
     """Source images that are the base of a sample and had another pixel mode than the set; each counts once."""
     animated: int
     """The same of files that hold several pictures, of which the first was taken."""
     skipped: list[Skip]
+    """Source images of which samples could not be made, each once."""
     lost_samples: int
-    """Samples that were planned and could not be made."""
+    """Samples of the plan that could not be made, because of what was skipped."""
     lost_files: list[str]
     """Shards whose file is gone or has another size than its record says; they are counted all the same."""
 

@@ -64,7 +64,7 @@ class Estimate:
     jobs: int
     """Worker processes."""
     free: int | None
-    """Bytes free on the disk of OUT, those of a set that is replaced among them; None in a store."""
+    """Bytes free on the disk of OUT, those of a set that is replaced among them; null in a store."""
     stops: bool
     """Whether more images could not be read than --max-failures allows, so that the call would stop for sure."""
 

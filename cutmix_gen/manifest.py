@@ -101,14 +101,17 @@ class RunInfo:
     source_state: str
     """Of the class folders when they were scanned: a quick look tells whether another scan is worth while."""
     num_images: int
+    """Source images."""
     class_counts: list[int]
     """Images of each class; the source index is sorted by class."""
     part_images: int
     """Images of a block that are paired with each other at most, so that their pixels fit into memory."""
     first_shard: int
+    """Number of its first shard in the set."""
     shards: int
+    """Shards that it will have."""
     samples: int
-    """Planned; a skip makes one less."""
+    """Samples of the plan; a skip makes one less."""
     passed_over: dict[str, int]
     """What the scan left out: reason to count."""
     versions: dict[str, str]

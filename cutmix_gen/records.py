@@ -126,6 +126,7 @@ class Skip:
     path: str
     """The source, relative to SRC; the base of the sample."""
     reason: str
+    """What is wrong, in words."""
     unreadable: bool = True
     """Whether the source itself is at fault: otherwise it could be read, but not be mixed as asked for."""
 

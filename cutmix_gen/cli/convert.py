@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import click
 
+from cutmix_gen.cli.answers import Converted
 from cutmix_gen.cli.options import OUT, NearestChoice, jobs_option, json_option, print_json, say
 from cutmix_gen.cli.progress import Progress, talk_options
 from cutmix_gen.shards import SHARD_FORMATS
@@ -34,7 +35,7 @@ def command(
     with Progress("shards", progress, quiet=quiet) as shown:
         done = convert_set(output, place, format_name, jobs, shown)
     if as_json:
-        print_json({"output": str(place), "format": format_name, "samples": done.samples})
+        print_json(Converted(str(place), format_name, done.samples, done.new_shards))
     elif not quiet and done.new_shards:
         say([f"Wrote {done.samples:,} samples to {place} as {format_name}."])
     elif not quiet:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import click
 
+from cutmix_gen.cli.answers import Exported
 from cutmix_gen.cli.options import OUT, PLACE, NearestChoice, jobs_option, json_option, print_json, say
 from cutmix_gen.cli.progress import Progress, talk_options
 from cutmix_gen.exports import EXPORTS
@@ -34,6 +35,6 @@ def command(
     with Progress("shards", progress, quiet=quiet) as shown:
         samples = export_set(output, folder, form, jobs, shown)
     if as_json:
-        print_json({"folder": str(folder), "format": form, "samples": samples})
+        print_json(Exported(str(folder), form, samples))
     elif not quiet:
         say([f"Wrote {samples:,} samples to {folder} as {form}."])

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import sys
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
+from cutmix_gen.cli.answers import Output
 from cutmix_gen.cli.options import FOUND_WRONG, PLACE, config_options, json_option, print_json, say
 from cutmix_gen.cli.progress import Progress, talk_options
 from cutmix_gen.cli.sections import SectionedCommand
@@ -78,7 +79,7 @@ def _make(config: GenerateConfig, talk: _Talk) -> None:
     with _GenerateProgress(talk.progress, quiet=talk.quiet) as progress:
         report = run_generate(config, progress)
     if talk.as_json:
-        print_json(asdict(report) | {"output": str(config.output)})
+        print_json(report, Output(str(config.output)))
     elif not talk.quiet:
         say(report_lines(report, config.output, append=config.append))
     sys.exit(report.exit_code)
@@ -91,7 +92,7 @@ def _dry_run(config: GenerateConfig, talk: _Talk) -> None:
 
     with Progress("samples", talk.progress, quiet=talk.quiet):
         expected = estimate(config)
-    print_json(asdict(expected)) if talk.as_json else say(estimate_lines(expected))
+    print_json(expected) if talk.as_json else say(estimate_lines(expected))
     if expected.free is not None and not (expected.fits or config.force):
         raise too_little(config.output, expected.bytes, expected.free)
     if expected.stops:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import shutil
 import sys
 from collections.abc import Iterator
-from dataclasses import asdict
 from typing import TYPE_CHECKING
 
 import click
@@ -46,7 +45,7 @@ def command(output: Place, all_classes: bool, as_json: bool) -> None:
 
     description = describe(output)
     if as_json:
-        print_json(asdict(description))
+        print_json(description)
         sys.exit(FOUND_WRONG if description.lost_files else 0)
     width = shutil.get_terminal_size().columns if sys.stdout.isatty() else _PIPED
     for line in _lines(description, output, width, None if all_classes else _SHOWN_CLASSES):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Callable, Iterable
-from dataclasses import Field, fields
+from dataclasses import Field, asdict, fields
 from pathlib import Path
 from typing import Any, BinaryIO, TypeVar
 
@@ -204,6 +204,9 @@ def say(lines: Iterable[str]) -> None:
         click.echo(printable_lines(line))
 
 
-def print_json(facts: dict[str, Any]) -> None:
-    """Print one JSON object."""
+def print_json(*answers: Any) -> None:
+    """Print one JSON object with the fields of all that is given: dataclasses, as `answers` lists them."""
+    facts: dict[str, Any] = {}
+    for answer in answers:
+        facts |= asdict(answer)
     click.echo(json.dumps(facts))

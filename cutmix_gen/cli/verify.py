@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import sys
-from typing import TYPE_CHECKING, Any
 
 import click
 
+from cutmix_gen.cli.answers import Verified
 from cutmix_gen.cli.options import (
     FOUND_WRONG,
     OUT,
@@ -22,9 +22,6 @@ from cutmix_gen.cli.progress import Progress, talk_options
 from cutmix_gen.ranges import SAMPLES
 from cutmix_gen.storage import Place
 from cutmix_gen.words import verification_lines
-
-if TYPE_CHECKING:
-    from cutmix_gen.verify import Verification
 
 
 @click.command("verify")
@@ -75,13 +72,7 @@ def command(
         result = run_verify(output, deep=deep, jobs=jobs, replays=replays, progress=shown)
     dropped = run_repair(output, result.problems) if repair else None
     if as_json:
-        print_json(_facts(result) | ({} if dropped is None else {"dropped": dropped}))
+        print_json(Verified.of(result, dropped))
     elif not quiet or not result.ok:
         say(verification_lines(result, output, dropped))
     sys.exit(0 if result.ok else FOUND_WRONG)
-
-
-def _facts(result: Verification) -> dict[str, Any]:
-    problems = [{"shard": each.shard, "key": each.key, "problem": each.problem} for each in result.problems]
-    counts = {"shards": result.shards, "samples": result.samples, "replayed": result.replayed}
-    return {"ok": result.ok} | counts | {"problems": problems}
