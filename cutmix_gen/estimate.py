@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 import tempfile
 import time
-from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, fields, replace
@@ -19,12 +18,13 @@ from cutmix_gen import streams
 from cutmix_gen.begin import Outlook, begin_in, look_ahead
 from cutmix_gen.config import MIXING, GenerateConfig
 from cutmix_gen.errors import UsageError
-from cutmix_gen.execute import CLUSTERS, run_tasks, usable_cores
+from cutmix_gen.execute import CLUSTERS, run_tasks, workers_for
 from cutmix_gen.ledger import Ledger
 from cutmix_gen.manifest import Manifest
 from cutmix_gen.plan import Run, open_run
 from cutmix_gen.produce import produce_in
 from cutmix_gen.records import ShardRecord, Skip
+from cutmix_gen.remaining import Remaining, remaining
 from cutmix_gen.source import Scan
 from cutmix_gen.space import free_bytes
 from cutmix_gen.storage import Place
@@ -87,9 +87,10 @@ def estimate(config: GenerateConfig) -> Estimate:
     """
     started = time.monotonic()
     ahead = look_ahead(config)
-    left = _left(ahead)
+    done = {head.shard for head in Ledger(Manifest(config.output)).heads()} if ahead.begun else set()
+    left = remaining(ahead.plan, done, config.slice_of_tasks())
     planning = time.monotonic() - started
-    jobs = max(1, min(config.jobs or usable_cores(), left.tasks))
+    jobs = workers_for(left.tasks, config.jobs)
     free = free_bytes(config.output)
     bench = _Bench(ahead, jobs)
     seconds, size = _expect(bench, left) if left.shards.total() else (0.0, 0)
@@ -116,35 +117,6 @@ def _reads_all(ahead: Outlook) -> bool:
     return (config.originals or copies_all) and config.slice is None and not ahead.begun
 
 
-@dataclass(slots=True)
-class _Left:
-    """What is left to make of a run, in this slice of it."""
-
-    shards: Counter[str]
-    """By kind."""
-    samples: Counter[str]
-    tasks: int = 0
-    """Counted by how much of each is left."""
-    bases: int = 0
-    """Images that are bases in these tasks."""
-
-
-def _left(ahead: Outlook) -> _Left:
-    manifest, left = Manifest(ahead.config.output), _Left(Counter(), Counter())
-    done = {head.shard for head in Ledger(manifest).heads()} if ahead.begun else set()
-    first, count = ahead.config.slice_of_tasks()
-    for number in range(first, ahead.plan.num_tasks, count):
-        task = ahead.plan.task(number)
-        missing = [shard for shard in task.shards if shard.number not in done]
-        for shard in missing:
-            kind = "cutmix" if shard.copy else "original"
-            left.shards[kind] += 1
-            left.samples[kind] += shard.count
-        left.tasks += bool(missing)
-        left.bases += (task.stop - task.start) if missing else 0
-    return left
-
-
 Point = tuple[float, float]
 
 
@@ -167,9 +139,9 @@ class _Costs:
     """Of a shard, by its kind and its samples."""
 
 
-def _expect(bench: _Bench, left: _Left) -> tuple[float, float]:
+def _expect(bench: _Bench, left: Remaining) -> tuple[float, float]:
     """Return the seconds and the bytes of what is left."""
-    mixed, images = left.samples["cutmix"], left.bases / left.tasks
+    mixed, images = left.samples["cutmix"], left.bases / len(left.tasks)
     starting = bench.warm_up()
     if bench.pairs:
         return _expect_pairs(bench, left, starting)
@@ -183,21 +155,21 @@ def _expect(bench: _Bench, left: _Left) -> tuple[float, float]:
         few, costs = (bench.costs(number) for number in _COPIES)
         low, high = (each.seconds.at(images) for each in (few, costs))
         task = low + (high - low) * (copies - _COPIES[0]) / (_COPIES[1] - _COPIES[0])
-    rounds = -(-left.tasks // bench.jobs)  # the last one may leave workers without a task
+    rounds = -(-len(left.tasks) // bench.jobs)  # the last one may leave workers without a task
     return starting + rounds * task, _bytes(costs, left)
 
 
-def _expect_pairs(bench: _Bench, left: _Left, starting: float) -> tuple[float, float]:
+def _expect_pairs(bench: _Bench, left: Remaining, starting: float) -> tuple[float, float]:
     """Return the same where exact numbers for pairs are asked for: a base and a donor are read for each sample."""
     costs = bench.costs(1.0)
     plain = bench.costs(0.0)
     one, both = plain.seconds, costs.seconds
     originals = left.samples["original"]
-    seconds = one.at(0) * left.tasks + one.each * originals + left.samples["cutmix"] * (both.each + one.each / 2)
+    seconds = one.at(0) * len(left.tasks) + one.each * originals + left.samples["cutmix"] * (both.each + one.each / 2)
     return starting + seconds / bench.jobs, _bytes(costs, left)
 
 
-def _bytes(costs: _Costs, left: _Left) -> float:
+def _bytes(costs: _Costs, left: Remaining) -> float:
     return sum(
         left.shards[kind] * costs.bytes[kind].at(left.samples[kind] / left.shards[kind])
         for kind in left.shards

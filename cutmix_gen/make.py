@@ -19,7 +19,8 @@ from cutmix_gen.ledger import Ledger
 from cutmix_gen.manifest import Manifest
 from cutmix_gen.plan import Run
 from cutmix_gen.produce import produce_in
-from cutmix_gen.records import Report, ShardRecord, ShardSpec, Skip
+from cutmix_gen.records import Report, ShardRecord, Skip
+from cutmix_gen.remaining import Remaining, remaining
 from cutmix_gen.sidecars import has_sidecars, write_sidecars
 from cutmix_gen.space import free_bytes, too_little
 from cutmix_gen.storage import Place
@@ -80,18 +81,18 @@ def _made(run: Run, config: GenerateConfig, progress: Progress | None, started: 
     Ledger(run.manifest).compact()
     so_far, new = Tally(len(run.set.classes)), Tally(len(run.set.classes))
     done = _committed(run, so_far)
-    tasks = _remaining(run, done, config)
-    if tasks:
+    left = remaining(run.plan, done, config.slice_of_tasks())
+    if left.tasks:
         run.manifest.check_index(run.info)
-    missing = [shard for task in tasks for shard in run.plan.task(task).shards if shard.number not in done]
-    _check_space(config, so_far, missing)
-    _log.info("Run %d lacks %d of its %d shards.", run.info.number, len(missing), run.info.shards)
+    missing = left.shards.total()
+    _check_space(config, so_far, left)
+    _log.info("Run %d lacks %d of its %d shards.", run.info.number, missing, run.info.shards)
     if progress:
-        progress.begin(so_far, so_far.total + sum(shard.count for shard in missing), so_far.shards + len(missing))
+        progress.begin(so_far, so_far.total + left.samples.total(), so_far.shards + missing)
     work = partial(produce_in, config.output, run.info.number, run.config.source, run.identity)
     allowed = config.allowed_failures(run.info.num_images)
     _check_failures(so_far, allowed)
-    with closing(run_tasks(work, tasks, config.backend, config.jobs, config.address)) as results:
+    with closing(run_tasks(work, left.tasks, config.backend, config.jobs, config.address)) as results:
         for record in chain.from_iterable(results):
             if record.shard not in done:
                 so_far.add(record)
@@ -187,23 +188,10 @@ def _committed(run: Run, tally: Tally) -> set[int]:
     return shards
 
 
-def _remaining(run: Run, done: set[int], config: GenerateConfig) -> list[int]:
-    """Return the tasks of this slice that have a shard to make."""
-    first, count = config.slice_of_tasks()
-    return [
-        task
-        for task in range(first, run.plan.num_tasks, count)
-        if any(shard.number not in done for shard in run.plan.task(task).shards)
-    ]
-
-
-def _check_space(config: GenerateConfig, tally: Tally, missing: list[ShardSpec]) -> None:
+def _check_space(config: GenerateConfig, tally: Tally, left: Remaining) -> None:
     """Raise an error if the disk cannot hold the rest of a run, should it be like what there is of its kind."""
     free = None if config.force or not tally.total else free_bytes(config.output)
-    needed = 0.0
-    for shard in missing:
-        kind = "cutmix" if shard.copy else "original"
-        needed += shard.count * tally.kind_bytes[kind] / max(tally.samples[kind], 1)
+    needed = sum(count * tally.kind_bytes[kind] / max(tally.samples[kind], 1) for kind, count in left.samples.items())
     if free is not None and needed > free:
         raise too_little(config.output, needed, free)
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import cached_property, lru_cache
+from typing import overload
 
 import numpy as np
 import numpy.typing as npt
@@ -86,15 +88,17 @@ class Plan:
         """Return a task."""
         if number >= self.num_blocks:
             return self._given_task(number)
-        start, stop = self._bound(number), self._bound(number + 1)
-        shards = []
-        for copy in range(0 if self.config.originals else 1, -(-self._mixed // self.num_images) + 1):
-            images = self.num_images if copy == 0 else self._mixed - (copy - 1) * self.num_images
-            count = min(images, stop) - start
-            if count > 0:
-                shard = self.first_shard + (copy - (not self.config.originals)) * self.num_blocks + number
-                shards.append(ShardSpec(shard, copy, count))
-        return Task(number, start, stop, tuple(shards))
+        full, rest = divmod(self._mixed, self.num_images)
+        start = self._bound(number)
+        copies = range(not self.config.originals, 1 + full + (start < rest))
+        return Task(number, start, self._bound(number + 1), _Shards(self, number, copies))
+
+    def shard(self, number: int, copy: int) -> ShardSpec:
+        """Return the shard of a copy that a task makes from its block."""
+        images = self.num_images if copy == 0 else self._mixed - (copy - 1) * self.num_images
+        count = min(images, self._bound(number + 1)) - self._bound(number)
+        first = self.first_shard + (copy - (not self.config.originals)) * self.num_blocks
+        return ShardSpec(first + number, copy, count)
 
     def locate(self, shard: int) -> tuple[Task, ShardSpec]:
         """Return the task that makes a shard, and the shard's part in it.
@@ -108,8 +112,11 @@ class Plan:
         if not 0 <= offset < self.num_shards:
             raise SetError(f"Shard {shard} is none of the {self.num_shards:,} shards of its run.")
         given = offset - (self.num_shards - self._given_blocks)
-        task = self.task(self.num_blocks + given if given >= 0 else offset % self.num_blocks)
-        return task, next(spec for spec in task.shards if spec.number == shard)
+        if given >= 0:
+            task = self.task(self.num_blocks + given)
+            return task, task.shards[-1]
+        task = self.task(offset % self.num_blocks)
+        return task, task.shards[offset // self.num_blocks]
 
     def find(self, copy: int, position: int) -> tuple[Task, ShardSpec | None]:
         """Return the task and the shard for the sample of a copy whose base has a position in the order of the run.
@@ -119,9 +126,13 @@ class Plan:
         given = copy > 0 and self.given_samples > 0
         if not 0 <= position < (self.given_samples if given else self.num_images):
             return self.task(0), None
-        task = self.task(self.num_blocks + self._given_block_of(position) if given else self._block_of(position))
-        specs = (spec for spec in task.shards if spec.copy == copy and position < task.start + spec.count)
-        return task, next(specs, None)
+        if given:
+            task = self.task(self.num_blocks + self._given_block_of(position))
+            return task, task.shards[0] if copy == 1 else None
+        task = self.task(self._block_of(position))
+        place = copy - (not self.config.originals)
+        spec = task.shards[place] if 0 <= place < len(task.shards) else None
+        return task, spec if spec and position < task.start + spec.count else None
 
     def is_given(self, task: Task) -> bool:
         """Tell whether a task makes the samples that `--pairs` asks for."""
@@ -147,6 +158,27 @@ class Plan:
         while self._bound(block + 1) <= position:
             block += 1
         return block
+
+
+class _Shards(Sequence[ShardSpec]):
+    """The shards that a task makes from its block, each worked out when it is asked for: there may be many copies."""
+
+    def __init__(self, plan: Plan, task: int, copies: range) -> None:
+        self._plan = plan
+        self._task = task
+        self._copies = copies
+
+    def __len__(self) -> int:
+        return len(self._copies)
+
+    @overload
+    def __getitem__(self, place: int) -> ShardSpec: ...
+    @overload
+    def __getitem__(self, place: slice) -> Sequence[ShardSpec]: ...
+    def __getitem__(self, place: int | slice) -> ShardSpec | Sequence[ShardSpec]:
+        if isinstance(place, slice):
+            return _Shards(self._plan, self._task, self._copies[place])
+        return self._plan.shard(self._task, self._copies[place])
 
 
 def plan_of(info: RunInfo, output: Place, source: Place | None = None) -> Plan:

@@ -23,6 +23,8 @@ from cutmix_gen.storage import Place, atomic_file, sha256, writing
 
 _COMMITS = 4
 """Shards that are committed at a time: disks take several flushes in one go."""
+_AT_A_TIME = 1000
+"""Shards that are made of images decoded once, at most: each holds counts for all classes."""
 _OPEN = 100
 """Shards that are open at a time at most: a process may have 1,024 files open on most systems."""
 
@@ -48,17 +50,17 @@ def produce(run: Run, number: int) -> list[ShardRecord]:
     if not missing:
         return records
     images = Images(run.config)
-    outputs = [_Output(run, task, shard, images) for shard in missing]
     is_one_part = len(part_bounds(task.stop - task.start, run.info.part_images)) == 2
     # In several parts all shards of the task are open until the last one: a great many copies are made in turns.
-    turn = len(outputs) if is_one_part else _OPEN
-    for start in range(0, len(outputs), turn):
-        records += _made(run, task, images, outputs[start : start + turn])
+    turn = _AT_A_TIME if is_one_part else _OPEN
+    for start in range(0, len(missing), turn):
+        records += _made(run, task, images, missing[start : start + turn])
     return records
 
 
-def _made(run: Run, task: Task, images: Images, outputs: list[_Output]) -> list[ShardRecord]:
+def _made(run: Run, task: Task, images: Images, shards: list[ShardSpec]) -> list[ShardRecord]:
     """Make and commit some of the shards of a task; nothing of those that are not committed stays."""
+    outputs = [_Output(run, task, shard, images) for shard in shards]
     commits: list[Future[ShardRecord]] = []
     # Hashing and flushing to disk let go of the interpreter: they go on beside the next shard's work.
     with ExitStack() as stack, ThreadPoolExecutor(_COMMITS) as pool:

@@ -6,7 +6,7 @@ Those of which a sample takes several are named tuples: making one takes a third
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from operator import attrgetter
@@ -116,7 +116,8 @@ class Task:
     start: int
     """First position of the block in the permutation of all sources."""
     stop: int
-    shards: tuple[ShardSpec, ...]
+    shards: Sequence[ShardSpec]
+    """By copy."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,8 +20,10 @@ from cutmix_gen.config import DENSE_LABELS_UP_TO, GenerateConfig
 from cutmix_gen.errors import MachineError, StorageError, UsageError
 from cutmix_gen.images import PIXEL_BYTES, frame_of_all, max_file_bytes
 from cutmix_gen.machine import check_room
+from cutmix_gen.manifest import MAX_SHARDS
 from cutmix_gen.pairing import Census
-from cutmix_gen.plan import quota_plan
+from cutmix_gen.plan import Plan, quota_plan
+from cutmix_gen.ranges import COPIES
 from cutmix_gen.source import Scan
 from cutmix_gen.storage import Place, open_source, path_text, read_ahead, read_source, source_path
 
@@ -80,6 +82,7 @@ def resolve(config: GenerateConfig, scanned: Scan, headers: list[Header]) -> Gen
         dense = "always" if len(scanned.classes) <= DENSE_LABELS_UP_TO else "never"
     resolved = replace(config, mode=mode, image_format=image_format, codec=codec, dense_labels=dense)
     _check_pairing(resolved, scanned)
+    _check_plan(Plan(resolved, len(scanned), 1, 0))
     return resolved
 
 
@@ -98,6 +101,16 @@ def part_images(config: GenerateConfig, headers: list[Header]) -> int:
     pixels = sum(areas) / len(areas) if areas else 1.0
     held = pixels * PIXEL_BYTES[config.mode] * config.make_pairing().room
     return max(2, int(PIXEL_BUDGET // held))
+
+
+def _check_plan(plan: Plan) -> None:
+    """Raise `UsageError` where there would be more of anything than makes sense: each takes memory and time."""
+    if plan.num_copies not in COPIES or plan.num_shards > MAX_SHARDS:
+        raise UsageError(
+            f"{plan.num_mixed:,} mixed samples of {plan.num_images:,} images would be {plan.num_copies:,} copies of "
+            f"them in {plan.num_shards:,} shards. There can be {COPIES.most:,} copies and {MAX_SHARDS:,} shards at "
+            "most. Ask for fewer samples, or give more images or a larger --shard-size."
+        )
 
 
 def _check_pairing(config: GenerateConfig, scanned: Scan) -> None:

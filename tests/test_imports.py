@@ -18,7 +18,7 @@ FLOORS = {
     1: "masks pairing labels geometry mixing ownership recipe saliency permutation quotas tally codecs shards execute "
     "webdatasets parquet_images",
     2: "config source index manifest framing draws images exports drawing",
-    3: "ledger deletion plan archives card croissant sidecars space",
+    3: "remaining ledger deletion plan archives card croissant sidecars space",
     4: "begin resolution parts samples produce reader epochs verify describe cropping gallery grid sketch preview "
     "report replay explain",
     5: "make conversion exporting loaders estimate batch words",

@@ -2,14 +2,30 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import closing
 from importlib import import_module
 from typing import Protocol, TypeVar
 
-__all__ = ["CLUSTERS", "ENGINES", "TaskProgress", "check_installed", "run_counted", "run_tasks", "usable_cores"]
+from cutmix_gen.errors import UsageError
+from cutmix_gen.text import brief
+
+__all__ = [
+    "CLUSTERS",
+    "ENGINES",
+    "TaskProgress",
+    "check_installed",
+    "run_counted",
+    "run_tasks",
+    "usable_cores",
+    "workers_for",
+]
 
 Result = TypeVar("Result")
+
+_MOST_CORES = "LOKY_MAX_CPU_COUNT"
+"""Joblib's variable of the environment."""
 
 ENGINES = {
     "serial": "local",
@@ -29,7 +45,17 @@ def usable_cores() -> int:
     # Imported here: starting the program to print its help or a set's facts takes no engine.
     from joblib import cpu_count  # noqa: PLC0415
 
-    return int(cpu_count())
+    try:
+        return int(cpu_count())
+    except ValueError as error:
+        found = brief(os.environ.get(_MOST_CORES, ""))
+        raise UsageError(f"The environment has {_MOST_CORES}={found}, but it must be a whole number.") from error
+
+
+def workers_for(tasks: Sequence[int], jobs: int | None) -> int:
+    """Return how many workers to start for some tasks, where so many are asked for: never more than there are tasks."""
+    cores = usable_cores()  # in any case: the engines ask the same of the environment, and would stumble
+    return max(1, min(jobs or cores, len(tasks)))
 
 
 def check_installed(backend: str) -> None:
@@ -87,7 +113,7 @@ def run_counted(
     """Call a function with each task number in processes of this machine, telling how many are done."""
     if progress:
         progress.start(len(tasks))
-    with closing(run_tasks(function, tasks, "loky", jobs or usable_cores())) as results:
+    with closing(run_tasks(function, tasks, "loky", jobs)) as results:
         for result in results:
             if progress:
                 progress.advance(1)

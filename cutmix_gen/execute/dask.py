@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future
 from typing import Any, TypeVar
 
-from cutmix_gen.execute import usable_cores
+from cutmix_gen.execute import workers_for
 from cutmix_gen.execute.cluster import Cluster, Outcome, check_reachable, engine_module, run_on
 
 Result = TypeVar("Result")
@@ -17,18 +17,18 @@ def run(
     function: Callable[[int], Result], tasks: Sequence[int], _backend: str, jobs: int | None, address: str
 ) -> Iterator[Result]:
     """Run tasks as `run_tasks` describes; the address is that of a scheduler, e.g. tcp://10.0.0.1:8786."""
-    return run_on(_Dask(jobs, address), function, tasks, jobs if address else None)
+    return run_on(_Dask(workers_for(tasks, jobs), address), function, tasks, jobs if address else None)
 
 
 class _Dask(Cluster):
-    def __init__(self, jobs: int | None, address: str) -> None:
+    def __init__(self, workers: int, address: str) -> None:
         distributed = engine_module("dask")
         logging.getLogger("distributed").setLevel(logging.ERROR)  # it tells of every connection that closes
         check_reachable(address, "a Dask scheduler")
         self._own: Any = None
         if not address:
             self._own = distributed.LocalCluster(
-                n_workers=jobs or usable_cores(),
+                n_workers=workers,
                 threads_per_worker=1,
                 dashboard_address=None,
                 silence_logs=logging.ERROR,

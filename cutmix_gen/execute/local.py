@@ -14,7 +14,7 @@ from threading import Thread
 from typing import Any, TypeVar
 
 from cutmix_gen.errors import WorkerError
-from cutmix_gen.execute import usable_cores
+from cutmix_gen.execute import workers_for
 from cutmix_gen.execute.memory import keep_memory
 
 Result = TypeVar("Result")
@@ -29,8 +29,8 @@ def run(
     function: Callable[[int], Result], tasks: Sequence[int], backend: str, jobs: int | None, _address: str
 ) -> Iterator[Result]:
     """Run tasks as `run_tasks` describes."""
-    jobs = jobs or usable_cores()
-    if backend == "serial" or jobs == 1 or len(tasks) <= 1:
+    workers = 1 if backend == "serial" or jobs == 1 or len(tasks) <= 1 else workers_for(tasks, jobs)
+    if workers == 1:
         yield from map(function, tasks)
         return
     from joblib.externals.loky.process_executor import TerminatedWorkerError  # noqa: PLC0415  see usable_cores
@@ -42,7 +42,7 @@ def run(
         # A task that kills its worker is among those that were begun: it comes after all that others can do.
         remaining = sorted((task for task in tasks if task not in done), key=lambda task: task in begun)
         try:
-            with _parallel(function, _noting(remaining, begun), backend, jobs) as results:
+            with _parallel(function, _noting(remaining, begun), backend, workers) as results:
                 for task, result in results:
                     done.add(task)
                     attempts = 0

@@ -7,7 +7,7 @@ from concurrent.futures import Future
 from typing import Any, TypeVar
 
 from cutmix_gen.errors import WorkerError
-from cutmix_gen.execute import usable_cores
+from cutmix_gen.execute import workers_for
 from cutmix_gen.execute.cluster import Cluster, Outcome, check_reachable, engine_module, run_on
 
 Result = TypeVar("Result")
@@ -17,18 +17,18 @@ def run(
     function: Callable[[int], Result], tasks: Sequence[int], _backend: str, jobs: int | None, address: str
 ) -> Iterator[Result]:
     """Run tasks as `run_tasks` describes; the address is `auto` or that of a head node, e.g. ray://10.0.0.1:10001."""
-    return run_on(_Ray(jobs, address), function, tasks, jobs if address else None)
+    return run_on(_Ray(workers_for(tasks, jobs), address), function, tasks, jobs if address else None)
 
 
 class _Ray(Cluster):
-    def __init__(self, jobs: int | None, address: str) -> None:
+    def __init__(self, workers: int, address: str) -> None:
         self._ray = engine_module("ray")
         check_reachable(address, "the head of a Ray cluster")
         self.where = f"the Ray cluster at {address}" if address else "the Ray workers of this machine"
         settings: dict[str, Any] = {"address": address or "local", "log_to_driver": False, "logging_level": "ERROR"}
         if not address:
             # What is of this machine alone listens to no other.
-            own = {"num_cpus": jobs or usable_cores(), "include_dashboard": False, "_node_ip_address": "127.0.0.1"}
+            own = {"num_cpus": workers, "include_dashboard": False, "_node_ip_address": "127.0.0.1"}
             settings |= own
         try:
             self._ray.init(**settings)

@@ -9,7 +9,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any, TypeVar
 
 from cutmix_gen.errors import WorkerError
-from cutmix_gen.execute import usable_cores
+from cutmix_gen.execute import workers_for
 from cutmix_gen.execute.cluster import Cluster, Outcome, check_reachable, engine_module, run_on
 
 Result = TypeVar("Result")
@@ -22,7 +22,7 @@ def run(
     function: Callable[[int], Result], tasks: Sequence[int], _backend: str, jobs: int | None, address: str
 ) -> Iterator[Result]:
     """Run tasks as `run_tasks` describes; the address is a master, e.g. spark://10.0.0.1:7077 or yarn."""
-    return run_on(_Spark(jobs, address), function, tasks, jobs if address else None)
+    return run_on(_Spark(workers_for(tasks, jobs), address), function, tasks, jobs if address else None)
 
 
 class _Spark(Cluster):
@@ -32,7 +32,7 @@ class _Spark(Cluster):
     starts the next one when asked for it) or all at the end (`collect`).
     """
 
-    def __init__(self, jobs: int | None, address: str) -> None:
+    def __init__(self, workers: int, address: str) -> None:
         pyspark = engine_module("spark")
         check_reachable(address, "a Spark master")
         self.where = f"the Spark cluster at {address}" if address else "the Spark workers of this machine"
@@ -40,7 +40,7 @@ class _Spark(Cluster):
         if not address:
             os.environ.setdefault("SPARK_LOCAL_IP", "127.0.0.1")  # what is of this machine alone listens to no other
         settings = {
-            "spark.master": address or f"local[{jobs or usable_cores()}]",
+            "spark.master": address or f"local[{workers}]",
             "spark.app.name": "cutmix-gen",
             "spark.ui.enabled": "false",
             "spark.ui.showConsoleProgress": "false",
