@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 
+from cutmix_gen.codecs.strips import in_strips
 from cutmix_gen.records import Box, Pixels, Size
 
 if TYPE_CHECKING:
@@ -92,7 +93,7 @@ class Decoded:
         if isinstance(self.source, np.ndarray):
             return self.source
         if self._array is None:
-            self._array = np.asarray(self.source)
+            self._array = in_strips(self.source)
         return self._array
 
     def shown_as(self, pixels: Pixels) -> Decoded:

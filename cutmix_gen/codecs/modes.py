@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from functools import partial
+from typing import cast
+
 import numpy as np
 from PIL import Image
 
+from cutmix_gen.codecs.strips import in_strips
 from cutmix_gen.errors import ImageError
 from cutmix_gen.records import Pixels
 
@@ -31,9 +35,14 @@ def pixels_of(image: Image.Image, mode: str) -> Pixels:
     ImageError
         For floating-point pixels and for integers beyond 16 bit: no range is known from which to scale them.
     """
+    _check_range(image)
+    return in_strips(image, partial(_converted, mode=mode))
+
+
+def _converted(image: Image.Image, mode: str) -> Pixels:
     if image.mode == mode and not has_transparency(image):
         return np.asarray(image)
-    if image.mode in DEEP or image.mode == "F":
+    if image.mode in DEEP:
         deep = _deep_pixels(image)
         if mode == "I;16":
             return deep
@@ -51,13 +60,18 @@ def has_transparency(image: Image.Image) -> bool:
     return image.mode in _ALPHA or "transparency" in image.info
 
 
-def _deep_pixels(image: Image.Image) -> Pixels:
-    values = np.asarray(image)
+def _check_range(image: Image.Image) -> None:
     if image.mode == "F":
         raise ImageError("floating-point pixels have no range to scale from; convert them to 8 or 16 bit")
-    low, high = int(values.min()), int(values.max())
+    if image.mode != "I":
+        return
+    low, high = cast(tuple[int, int], image.getextrema())
     if low < 0 or high > 65535:
         raise ImageError(f"pixel values from {low} to {high} do not fit 16 bit; convert them to 8 or 16 bit")
+
+
+def _deep_pixels(image: Image.Image) -> Pixels:
+    values = np.asarray(image)
     clear = image.info.get("transparency")
     return (
         np.where(values == clear, 65535, values).astype(np.uint16)

@@ -80,7 +80,10 @@ class PillowCodec(Codec):
                 gray = "L" if mode == "L" and own_mode == "RGB" else own_mode
                 image.draft(gray, (max(image.width // factor, 1), max(image.height // factor, 1)))
                 image.load()
-            upright = image.transpose(turn) if turn is not None else image
+            upright = image
+            if turn is not None:
+                upright = image.transpose(turn)
+                image.close()  # of a large image, two are too many in memory
             converted = own_mode != mode or has_transparency(image)
             return Decoded(
                 source=pixels_of(upright, mode) if upright.mode != mode or has_transparency(image) else upright,

@@ -64,7 +64,8 @@ class TurboCodec(PillowCodec):
                 decoded = None  # Pillow decides whether the file is broken, so that both codecs skip the same
             if decoded is not None:
                 return decoded
-        return super().decode(data, mode, reduce)
+        decoded = super().decode(data, mode, reduce)
+        return decoded.shown_as(decoded.pixels)  # all that follows wants an array, and the image is in memory no longer
 
     def resize(self, image: Pixels | Image, region: Region, target: Size, interpolation: str) -> Pixels:
         """Resize as `Codec.resize` says; `nearest` is Pillow's, since the libraries round places differently."""
