@@ -27,7 +27,7 @@ from cutmix_gen.records import Source
 from cutmix_gen.resolution import look_at, part_images, resolve
 from cutmix_gen.source import Scan, fingerprint
 from cutmix_gen.space import TRIED, Wanted, check_space, scratch_beside
-from cutmix_gen.storage import Place, is_local, path_text
+from cutmix_gen.storage import Place, is_local, parse_place, path_text, real_place
 
 _log = logging.getLogger(__name__)
 
@@ -161,7 +161,7 @@ def _is_half_of(config: GenerateConfig, manifest: Manifest, runs: list[RunInfo])
 
 def check_places(config: GenerateConfig) -> None:
     """Raise `UsageError` if SRC and OUT lie inside each other."""
-    source, output = config.source.resolve(), config.output.resolve()
+    source, output = real_place(config.source), real_place(config.output)
     if source == output or source in output.parents:
         raise UsageError(
             f"OUT ({config.output}) lies inside SRC ({config.source}): its files would be taken for sources. "
@@ -176,6 +176,35 @@ def check_places(config: GenerateConfig) -> None:
         raise UsageError(
             f"SRC ({config.source}) lies inside the set OUT ({config.output}). Give a folder of images that is outside."
         )
+
+
+def check_apart(manifest: Manifest, place: Place, name: str) -> None:
+    """Raise `UsageError` if what is made of a set would lie in a set, among the images, or around them.
+
+    Parameters
+    ----------
+    manifest : Manifest
+    place : Place
+        Where it is to lie.
+    name : str
+        Of the argument, as the command line has it.
+    """
+    there = real_place(place)
+    others = [("the set OUT", manifest.root)]
+    others += [(f"the images of run {run.number}", parse_place(run.source)) for run in manifest.runs()]
+    for what, other in others:
+        at = real_place(other)
+        if there == at or at in there.parents or there in at.parents:
+            raise UsageError(
+                f"{name} must lie apart from {what}, but {place} is {_how(there, at)} {other}. Give another folder."
+            )
+    for folder in there.parents if is_local(there) else ():  # of a store, the root has nothing above it
+        if Manifest(folder).exists():
+            raise UsageError(f"{name} must lie outside of any set, but {place} lies in that of {folder}.")
+
+
+def _how(there: Place, at: Place) -> str:
+    return "just" if there == at else "in" if at in there.parents else "a folder above"
 
 
 def _check_empty(output: Place) -> None:

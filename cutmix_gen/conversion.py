@@ -7,7 +7,7 @@ from dataclasses import replace
 from functools import partial
 from typing import NamedTuple
 
-from cutmix_gen.begin import is_remnant
+from cutmix_gen.begin import check_apart, is_remnant
 from cutmix_gen.errors import SetError, UsageError
 from cutmix_gen.execute import TaskProgress, run_counted
 from cutmix_gen.ledger import Ledger
@@ -16,7 +16,7 @@ from cutmix_gen.manifest import Manifest, RunInfo
 from cutmix_gen.records import Rows, ShardRecord
 from cutmix_gen.shards import checked, shard_format
 from cutmix_gen.sidecars import has_sidecars
-from cutmix_gen.storage import Place, atomic_file, local_copy, put_new, sha256
+from cutmix_gen.storage import Place, atomic_file, local_copy, put_bytes, sha256
 
 
 class Conversion(NamedTuple):
@@ -62,6 +62,7 @@ def convert_set(
     info = manifest.read_set()
     if info.shard_format == format_name:
         raise UsageError(f"{output} is a set in {format_name} already. Give another --format.")
+    check_apart(manifest, new, "NEW")
     shards = Ledger(manifest).finished_shards("converted")
     _begin(manifest, new, format_name)
     with manifest.held(), Manifest(new).held():
@@ -76,15 +77,28 @@ def _begin(old: Manifest, new: Place, format_name: str) -> None:
     info = replace(old.read_set(), shard_format=format_name)
     if not fresh.exists() and new.is_dir() and any(not is_remnant(path) for path in new.iterdir()):
         raise SetError(f"NEW must be a new or empty folder, but {new} holds other files. Give another folder.")
-    if not fresh.write_set(info) and fresh.read_set() != info:
-        raise SetError(f"{new} holds another set. Give another folder, or delete it first.")
-    for run in old.runs():
-        old.check_index(run)
+    fresh.check_folders()
+    with fresh.beginning():
+        if not fresh.write_set(info) and fresh.read_set() != info:
+            raise SetError(_other_set(new))
+        for run in old.runs():
+            _add_run(old, fresh, run, format_name)
+
+
+def _add_run(old: Manifest, fresh: Manifest, run: RunInfo, format_name: str) -> None:
+    """Write a run of the new set and its source index, unless an earlier call has done that."""
+    old.check_index(run)
+    converted = _converted(run, old.root, format_name)
+    if run.number not in fresh.run_numbers():
         with local_copy(old.index_path(run.number)) as index:
-            put_new(fresh.index_path(run.number), index.read_bytes())
-        converted = _converted(run, old.root, format_name)
-        if not fresh.add_run(converted) and fresh.read_run(run.number) != converted:
-            raise SetError(f"{new} holds another set. Give another folder, or delete it first.")
+            put_bytes(fresh.index_path(run.number), index.read_bytes())
+        fresh.add_run(converted)
+    if fresh.read_run(run.number) != converted:
+        raise SetError(_other_set(fresh.root))
+
+
+def _other_set(new: Place) -> str:
+    return f"{new} holds another set. Give another folder, or delete it first."
 
 
 def _converted(run: RunInfo, output: Place, format_name: str) -> RunInfo:

@@ -2,23 +2,26 @@
 
 from __future__ import annotations
 
-import shutil
 from functools import partial
 from pathlib import Path
 
+from cutmix_gen.begin import check_apart
 from cutmix_gen.errors import SetError, UsageError
 from cutmix_gen.execute import TaskProgress, run_counted
 from cutmix_gen.exports import make_export
+from cutmix_gen.layout import ShardName
 from cutmix_gen.ledger import Ledger
 from cutmix_gen.manifest import Manifest
 from cutmix_gen.shards import checked, shard_format
-from cutmix_gen.storage import Place, local_copy, sha256
+from cutmix_gen.storage import Place, is_empty, local_copy, new_folder, sha256, writing
 
 
 def export_set(
     output: Place, folder: Place, form: str, jobs: int | None = None, progress: TaskProgress | None = None
 ) -> int:
     """Write the committed samples of a set to a new folder, which appears whole or not at all.
+
+    An empty folder that is there is filled when all is made.
 
     Parameters
     ----------
@@ -43,7 +46,9 @@ def export_set(
     SetError
         If there is no finished set, or a shard of it is damaged, or there is something where the new folder should be.
     UsageError
-        If the form needs a library that is not installed, or the folder is in a store.
+        If the form needs a library that is not installed, or the folder is in a store, in a set or among the images.
+    OutputError
+        If another process is filling the folder, or it cannot be written.
     """
     if not isinstance(folder, Path):
         raise UsageError(
@@ -53,28 +58,30 @@ def export_set(
     manifest = Manifest(output)
     info = manifest.read_set()
     export = make_export(form)
-    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
-        raise SetError(f"FOLDER must be new or empty, but {folder} holds files. Give another folder.")
+    check_apart(manifest, folder, "FOLDER")
+    _check_empty(folder)
     shards = Ledger(manifest).finished_shards("exported")
-    made = folder.with_name(f".{folder.name}.cutmix-gen.tmp")
-    shutil.rmtree(made, ignore_errors=True)
-    made.mkdir(parents=True)
-    try:
+    with new_folder(folder) as made:
+        _check_empty(folder)  # another process may have filled it while this one waited for its turn
         samples = sum(run_counted(partial(_export_shard, output, made, form), shards, jobs, progress))
-        export.finish(made, info.schema)
-        made.replace(folder)
-    finally:
-        shutil.rmtree(made, ignore_errors=True)
+        with writing(folder):
+            export.finish(made, info.schema)
     return samples
+
+
+def _check_empty(folder: Path) -> None:
+    if not is_empty(folder):
+        raise SetError(f"FOLDER must be new or empty, but {folder} holds files. Give another folder.")
 
 
 def _export_shard(output: Place, folder: Path, form: str, shard: int) -> int:
     manifest = Manifest(output)
     info, record = manifest.read_set(), manifest.read_record(shard)
-    split = str(manifest.read_run(record.run).config["split"])
+    split = manifest.read_run(record.run).config["split"]
     with local_copy(output / record.file) as path:
         if sha256(path) != record.sha256:
             raise SetError(f"{record.file} of {output} was changed or damaged. `cutmix-gen verify` says more.")
         parts = shard_format(info.shard_format).read(path, info.schema)
         rows = (checked(part, info.schema, record.file) for part in parts)
-        return make_export(form).write(folder, Path(record.file).stem, split, rows, info.schema)
+        with writing(folder):
+            return make_export(form).write(folder, ShardName(split, shard), rows, info.schema)

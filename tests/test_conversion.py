@@ -116,6 +116,44 @@ def test_a_conversion_that_was_stopped_at_its_very_beginning_goes_on(pair, tmp_p
     assert tree(tmp_path / "new/data") == tree(expected / "data")
 
 
+def test_nothing_is_converted_into_a_set_or_among_the_images(pair, folder, tmp_path):
+    output, expected, kind = pair
+    before = tree(output), tree(expected), tree(folder)
+    for new in (output, output / "data", output.parent, folder, folder / "class-3/new"):
+        with pytest.raises(UsageError, match=rf"NEW must lie apart from the .*, but {new} is "):
+            convert_set(output, new, kind, jobs=1)
+    with pytest.raises(UsageError, match="NEW must lie outside of any set"):
+        convert_set(output, _linked(tmp_path / "link", expected) / "new", kind, jobs=1)
+    assert (tree(output), tree(expected), tree(folder)) == before
+
+
+def _linked(path: Path, target: Path) -> Path:
+    path.symlink_to(target)
+    return path
+
+
+@pytest.mark.parametrize("name", ["data", ".cutmix_gen"])
+def test_a_set_is_not_converted_through_a_link(pair, tmp_path, name):
+    output, _, kind = pair
+    for place in ("new", "outside"):
+        (tmp_path / place).mkdir()
+    (tmp_path / "new" / name).symlink_to(tmp_path / "outside")
+    with pytest.raises(SetError, match=rf"{name} must be a folder, but it is a link"):
+        convert_set(output, tmp_path / "new", kind, jobs=1)
+    assert tree(tmp_path) == {}
+
+
+def test_the_source_index_of_another_set_is_not_taken_for_the_own_one(pair, folder, tmp_path):
+    kind = pair[2]
+    there = "parquet" if kind == "webdataset" else "webdataset"
+    generate(GenerateConfig(source=folder, output=tmp_path / "other", format=there, max_failures="1", seed=9))
+    convert_set(tmp_path / "other", tmp_path / "new", kind, jobs=1)
+    (tmp_path / "new/.cutmix_gen/runs/0001.json").unlink()  # as a conversion leaves it that was stopped here
+    (tmp_path / "new/.cutmix_gen/runs/0001.arrow").write_bytes(b"half")
+    convert_set(tmp_path / "other", tmp_path / "new", kind, jobs=1)
+    assert verify(tmp_path / "new", jobs=1).ok
+
+
 def test_the_command_says_what_it_wrote(pair, tmp_path):
     output, _, kind = pair
     arguments = ["convert", str(output), str(tmp_path / "new"), "--format", kind]

@@ -8,15 +8,21 @@ from pathlib import Path
 import numpy as np
 import pytest
 from click.testing import CliRunner
+from hypothesis import given
+from hypothesis import strategies as st
 
 from cutmix_gen import GenerateConfig, generate, open_dataset
 from cutmix_gen.cli import main
-from cutmix_gen.errors import SetError
+from cutmix_gen.errors import OutputError, SetError, UsageError
 from cutmix_gen.exporting import export_set
 from cutmix_gen.exports import EXPORTS
-from cutmix_gen.exports.imagefolder import folder_names
-from cutmix_gen.shards import SHARD_FORMATS
-from tests.sets import make_folder
+from cutmix_gen.exports.imagefolder import ImageFolder, folder_names
+from cutmix_gen.layout import ShardName
+from cutmix_gen.ledger import Ledger
+from cutmix_gen.manifest import Manifest
+from cutmix_gen.shards import SHARD_FORMATS, shard_format
+from cutmix_gen.storage import new_folder
+from tests.sets import make_folder, tree
 
 
 @pytest.fixture(scope="module", params=SHARD_FORMATS)
@@ -67,6 +73,68 @@ def test_a_class_keeps_its_name():
 def test_no_two_classes_share_a_folder():
     names = ["class-0001", "a/b", "class-0001_", "..", "class-0003"]
     assert folder_names(names) == ["class-0001", "class-0001__", "class-0001_", "class-0003_", "class-0003"]
+
+
+@pytest.mark.parametrize("name", ["metadata.jsonl", "metadata.csv", "metadata.parquet"])
+def test_no_class_takes_the_place_of_the_metadata(name):
+    assert folder_names(["a", name]) == ["a", "class-0001"]
+
+
+def test_classes_that_differ_by_capitals_share_no_folder_where_these_do_not_count():
+    names = ["Cat", "cat", "caf\u00e9", "cafe\u0301", "METADATA.jsonl"]
+    assert folder_names(names) == names
+    others = ["Cat", "class-0001", "caf\u00e9", "class-0003", "class-0004"]
+    assert folder_names(names, any_case=True) == others
+
+
+@given(
+    names=st.lists(
+        st.text(min_size=1)
+        | st.sampled_from(["metadata.jsonl", "class-0001", "CLASS-0001_", "a", "A", "..", "x" * 99]),
+        unique=True,
+    ),
+    any_case=st.booleans(),
+    longest=st.sampled_from([20, 255]),
+)
+def test_every_class_has_one_folder_of_its_own_below_the_split(names, any_case, longest):
+    found = folder_names(names, any_case=any_case, longest=longest)
+    assert len(found) == len(names)
+    assert len({name.casefold() if any_case else name for name in found} | {"metadata.jsonl"}) == len(names) + 1
+    for name in found:
+        assert name.isprintable()
+        assert "/" not in name
+        assert name[0] != "."
+        assert len(name.encode()) <= longest
+
+
+def test_classes_that_cannot_name_a_folder_are_exported_and_named(tmp_path, caplog):
+    images = make_folder(tmp_path / "images", per_class=4, size=(8, 8))
+    (images / "class-1").rename(images / "metadata.jsonl")
+    generate(GenerateConfig(source=images, output=tmp_path / "out", backend="serial"))
+    assert export_set(tmp_path / "out", tmp_path / "new", "imagefolder", jobs=1) == 24
+    lines = (tmp_path / "new/train/metadata.jsonl").read_text().splitlines()
+    folders = {json.loads(line)["file_name"].partition("/")[0] for line in lines}
+    assert folders == {"class-0", "class-2", "class-0002"}
+    assert "like 1 of the classes: 'metadata.jsonl' is in class-0002. The number is the label." in caplog.text
+
+
+def test_metadata_is_in_the_order_of_the_shards_whatever_digits_their_names_have(output, tmp_path):
+    manifest = Manifest(output)
+    info, export = manifest.read_set(), ImageFolder()
+    records = list(Ledger(manifest).records())[:4]
+    for record, number in zip(records, (1_000_001, 999_999, 1_000_000, 7), strict=True):
+        rows = shard_format(info.shard_format).read(output / record.file, info.schema)
+        export.write(tmp_path, ShardName("x.000002.y", number), rows, info.schema)
+    export.finish(tmp_path, info.schema)
+    keys = [
+        key
+        for place in (3, 1, 2, 0)
+        for rows in shard_format(info.shard_format).read(output / records[place].file, info.schema)
+        for key in rows.key
+    ]
+    lines = (tmp_path / "x.000002.y/metadata.jsonl").read_text().splitlines()
+    assert [json.loads(line)["key"] for line in lines] == keys
+    assert [path.name for path in tmp_path.iterdir()] == ["x.000002.y"]
 
 
 def crc32c(data: bytes) -> int:
@@ -194,6 +262,82 @@ def test_files_that_are_there_stay(output, tmp_path):
     for folder in (tmp_path / "full", tmp_path / "full/file"):
         with pytest.raises(SetError, match="FOLDER must be"):
             export_set(output, folder, "imagefolder")
+
+
+@pytest.mark.parametrize("form", EXPORTS)
+def test_a_folder_that_is_there_and_empty_stays_the_same_one(output, tmp_path, form, monkeypatch):
+    export_set(output, tmp_path / "new", form, jobs=1)
+    (tmp_path / "there").mkdir(mode=0o750)
+    before = (tmp_path / "there").stat()
+    monkeypatch.chdir(tmp_path / "there")
+    export_set(output, Path(), form, jobs=1)
+    assert (tmp_path / "there").stat().st_ino == before.st_ino
+    assert (tmp_path / "there").stat().st_mode == before.st_mode
+    assert tree(tmp_path / "there") == tree(tmp_path / "new")
+
+
+@pytest.mark.parametrize("is_there", [True, False], ids=["folder", "nothing"])
+def test_a_link_is_followed_and_stays(output, tmp_path, is_there):
+    if is_there:
+        (tmp_path / "disk").mkdir()
+    (tmp_path / "link").symlink_to(tmp_path / "disk")
+    export_set(output, tmp_path / "link", "imagefolder", jobs=1)
+    assert (tmp_path / "link").is_symlink()
+    assert len(tree(tmp_path / "disk")) == 241
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["disk", "link"]
+
+
+def test_a_link_that_leads_nowhere_is_an_error(output, tmp_path):
+    (tmp_path / "link").symlink_to("link")
+    with pytest.raises((SetError, OutputError)):
+        export_set(output, tmp_path / "link", "imagefolder", jobs=1)
+
+
+def test_nothing_is_exported_into_a_set_or_among_the_images(output, tmp_path, monkeypatch):
+    out = Path(shutil.copytree(output, tmp_path / "out"))
+    images = output.parent / "images"
+    before = tree(tmp_path), tree(output.parent)
+    for folder, place in (
+        (out, "just"),
+        (out / "data/new", "in"),
+        (tmp_path, "a folder above"),
+        (images, "just"),
+        (images / "class-9", "in"),
+        (output.parent, "a folder above"),
+    ):
+        with pytest.raises(UsageError, match=rf"FOLDER must lie apart from the .*, but {folder} is {place} /"):
+            export_set(out, folder, "imagefolder", jobs=1)
+    with pytest.raises(UsageError, match=r"FOLDER must lie outside of any set, but .*/new lies in that of"):
+        export_set(out, output / "data/new", "imagefolder", jobs=1)
+    monkeypatch.chdir(out)
+    for folder in (".", "..", "data/.."):
+        result = CliRunner().invoke(main, ["export", ".", folder, "--format", "imagefolder"])
+        assert result.exit_code == 2
+        assert "FOLDER must lie apart from the set OUT" in result.stderr
+    assert (tree(tmp_path), tree(output.parent)) == before
+
+
+def test_a_folder_that_another_process_fills_is_left_to_it(output, tmp_path):
+    (tmp_path / "there").mkdir()
+    for name in ("there", "new"):
+        with new_folder(tmp_path / name) as made:
+            (made / "half").write_bytes(b"half")
+            with pytest.raises(OutputError, match="is being filled by another process"):
+                export_set(output, tmp_path / name, "imagefolder", jobs=1)
+        assert list(tree(tmp_path / name)) == ["half"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["new", "there"]
+
+
+def test_what_a_killed_export_left_goes_with_the_next_one(output, tmp_path):
+    (tmp_path / "there").mkdir()
+    (tmp_path / ".new.v2.12-34.cutmix-gen.tmp").mkdir()  # of another folder
+    for folder in (tmp_path, tmp_path / "there"):
+        name = "new" if folder == tmp_path else "there"
+        (folder / f".{name}.12-34.cutmix-gen.tmp/train").mkdir(parents=True)
+        (folder / f".{name}.one.cutmix-gen.tmp").touch()
+        export_set(output, tmp_path / name, "imagefolder", jobs=1)
+        assert len(tree(tmp_path / name)) == 241
+    assert sorted(path.name for path in tmp_path.iterdir()) == [".new.v2.12-34.cutmix-gen.tmp", "new", "there"]
 
 
 def test_the_command_says_what_it_wrote(output, tmp_path):

@@ -13,6 +13,9 @@ from hypothesis import strategies as st
 from cutmix_gen.errors import OutputError
 from cutmix_gen.storage import (
     AtomicFile,
+    local,
+    new_folder,
+    one_at_a_time,
     path_bytes,
     path_text,
     put_bytes,
@@ -199,6 +202,46 @@ def test_what_this_process_writes_is_left_alone(tmp_path):
     remove_leftovers(tmp_path)
     file.commit()
     assert (tmp_path / "shard").read_bytes() == b"whole"
+
+
+@pytest.mark.parametrize("target", ["nothing", "file"])
+def test_nothing_is_made_through_a_link_that_lies_where_a_lock_or_a_temporary_file_goes(tmp_path, monkeypatch, target):
+    (tmp_path / "file").write_bytes(b"of the user")
+    folder = tmp_path / "set"
+    folder.mkdir()
+    monkeypatch.setattr(local, "unique", lambda: "1-2")
+    temporary = folder / local.temporary_name("record")
+    for name in (".one.cutmix-gen.tmp", ".set.one.cutmix-gen.tmp", temporary.name):
+        (folder / name).symlink_to(tmp_path / target)
+    for made in (one_at_a_time(folder), new_folder(folder)):
+        with pytest.raises(OutputError, match=r"set.* must be written, but that failed: .* Remove the link"), made:
+            pass
+    with pytest.raises(OutputError, match=r"record must be written, but that failed: .* Remove what lies in its way"):
+        put_bytes(folder / "record", b"content")
+    remove_leftovers(folder)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["file", "set"]
+    assert (tmp_path / "file").read_bytes() == b"of the user"
+
+
+def test_a_hard_link_that_lies_where_a_temporary_file_goes_is_not_written_to(tmp_path, monkeypatch):
+    (tmp_path / "file").write_bytes(b"of the user")
+    monkeypatch.setattr(local, "unique", lambda: "1-2")
+    (tmp_path / local.temporary_name("record")).hardlink_to(tmp_path / "file")
+    with pytest.raises(OutputError, match="file exists"):
+        put_bytes(tmp_path / "record", b"content")
+    assert (tmp_path / "file").read_bytes() == b"of the user"
+
+
+@pytest.mark.parametrize("name", ["x" * 255, "\u732b" * 85, "x" * 63 + "\u732b"])
+def test_a_name_may_be_as_long_as_the_disk_takes_it(tmp_path, name):
+    put_bytes(tmp_path / name, b"content")
+    assert [path.name for path in tmp_path.iterdir()] == [name]
+
+
+def test_a_name_that_is_too_long_is_an_error_in_words(tmp_path):
+    with pytest.raises(OutputError, match="Give a shorter name"):
+        put_bytes(tmp_path / ("x" * 256), b"content")
+    assert list(tmp_path.iterdir()) == []
 
 
 @pytest.mark.parametrize("name", [".hidden", "data.tmp", ".x.tmp", "train-000001.parquet"])

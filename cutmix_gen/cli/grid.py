@@ -7,6 +7,7 @@ from typing import Any
 import click
 
 from cutmix_gen.cli.options import OUT, NearestChoice, seed_option
+from cutmix_gen.cli.outputs import check_not_own
 from cutmix_gen.cli.pictures import picture_option, shape_options, write_picture
 from cutmix_gen.storage import Place
 
@@ -33,6 +34,7 @@ def command(output: Place, picture: Place, rows: int, columns: int, **choice: An
       cutmix-gen grid out -o grid.png --only cutmix
       cutmix-gen grid out --class cat --class dog --rows 2
     """
+    check_not_own(picture, output)
     from cutmix_gen.grid import Choice, draw_grid  # noqa: PLC0415  each command imports what it needs
 
     write_picture(draw_grid(output, Choice(**choice), rows, columns), picture)

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import click
 
-from cutmix_gen.cli.options import OUT, PLACE, NearestChoice, check_file
+from cutmix_gen.cli.options import OUT, NearestChoice
+from cutmix_gen.cli.outputs import check_not_own, output_option, write_output
 from cutmix_gen.loaders import LOADERS
-from cutmix_gen.storage import Place, put_bytes
+from cutmix_gen.storage import Place
 
 
 @click.command("loader")
 @OUT
 @click.option("--framework", type=NearestChoice(list(LOADERS)), required=True, help="What to train with.")
-@click.option("-o", "--output", "file", metavar="FILE", type=PLACE, callback=check_file, help="Write it to a file.")
+@output_option("file", None, "Write it to a file.")
 def command(output: Place, framework: str, file: Place | None) -> None:
     """Print a script that trains on the set in OUT as it stands, without this package.
 
@@ -29,5 +30,5 @@ def command(output: Place, framework: str, file: Place | None) -> None:
     if file is None:
         click.echo(script, nl=False)
     else:
-        put_bytes(file, script.encode())
-        click.echo(f"Wrote {file}.")
+        check_not_own(file, output)
+        write_output(file, script.encode())

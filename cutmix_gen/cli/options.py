@@ -6,7 +6,6 @@ import json
 import math
 from collections.abc import Callable, Iterable
 from dataclasses import Field, asdict, fields
-from pathlib import Path
 from typing import Any, BinaryIO, TypeVar
 
 import click
@@ -181,16 +180,6 @@ def _there(_ctx: click.Context, _param: click.Parameter, source: Place | None) -
     if source is not None and not source.is_dir():
         raise click.BadParameter(f"There is no folder {source}.")
     return source
-
-
-def check_file(_ctx: click.Context, _param: click.Parameter, place: Place | None) -> Place | None:
-    """Refuse a file that cannot be written before anything is made."""
-    if place is not None:
-        if place.is_dir():
-            raise click.UsageError(f"-o must be a file, but {place} is a folder.")
-        if isinstance(place, Path) and not place.absolute().parent.is_dir():
-            raise click.UsageError(f"There is no folder {place.parent} to write {place.name} to.")
-    return place
 
 
 def json_option(command: Command) -> Command:

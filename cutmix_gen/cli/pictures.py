@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from cutmix_gen.cli.options import PLACE, check_file, number_option
+from cutmix_gen.cli.options import number_option
+from cutmix_gen.cli.outputs import output_option, write_output
 from cutmix_gen.ranges import Range
-from cutmix_gen.storage import Place
+from cutmix_gen.storage import Place, is_stream, real_place
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -21,20 +23,11 @@ _SIDE = Range(1, 50)
 
 
 def picture_option(
-    default: str | None, text: str = "The picture: .png, .jpg or .webp; one that is there is replaced."
+    default: str | None,
+    text: str = "The picture: .png, .jpg or .webp; one that is there is replaced, and - is standard output.",
 ) -> Callable[[Command], Command]:
     """Add -o, the file that the picture is written to."""
-    return click.option(
-        "-o",
-        "--output",
-        "picture",
-        metavar="FILE",
-        type=PLACE,
-        default=default,
-        show_default=default is not None,
-        callback=_checked,
-        help=text,
-    )
+    return output_option("picture", default, text, check=_check_name)
 
 
 def shape_options(command: Command) -> Command:
@@ -44,25 +37,27 @@ def shape_options(command: Command) -> Command:
     return rows(columns(command))
 
 
-def _checked(ctx: click.Context, param: click.Parameter, place: Place | None) -> Place | None:
-    """Refuse a file that cannot be written, or is no picture by its name, before anything is drawn."""
-    if place is not None:
-        from cutmix_gen.drawing.files import picture_format  # noqa: PLC0415  each command imports what it needs
+def _check_name(place: Place) -> None:
+    """Refuse a file that is no picture by its name before anything is drawn."""
+    from cutmix_gen.drawing.files import picture_format  # noqa: PLC0415  each command imports what it needs
 
-        picture_format(place.name)
-    return check_file(ctx, param, place)
+    picture_format(_picture_name(place))
+
+
+def _picture_name(place: Place) -> str:
+    """Return the name that says what format the picture has: a device or a pipe without an ending gets PNG."""
+    plain = isinstance(place, Path) and is_stream(place) and not place.suffix
+    return f"{place.name}.png" if plain else place.name
 
 
 def check_outside(picture: Place, source: Place) -> None:
     """Refuse to write a picture among the sources: it would become one of them, or take the place of one."""
-    if source.resolve() in picture.resolve().parents:
+    if real_place(source) in real_place(picture).parents:
         raise click.UsageError(f"-o {picture} lies inside SRC: it would be taken for a source. Give a file outside.")
 
 
 def write_picture(picture: Image.Image, place: Place) -> None:
     """Write a picture, whole or not at all, and say where."""
     from cutmix_gen.drawing import encode_picture  # noqa: PLC0415  each command imports what it needs
-    from cutmix_gen.storage import put_bytes  # noqa: PLC0415
 
-    put_bytes(place, encode_picture(picture, place.name))
-    click.echo(f"Wrote {place}: {picture.width:,} x {picture.height:,} px.")
+    write_output(place, encode_picture(picture, _picture_name(place)), f": {picture.width:,} x {picture.height:,} px")

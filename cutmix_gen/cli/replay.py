@@ -7,6 +7,7 @@ import sys
 import click
 
 from cutmix_gen.cli.options import FOUND_WRONG, OUT, moved_source
+from cutmix_gen.cli.outputs import check_not_own, tell
 from cutmix_gen.cli.pictures import picture_option, write_picture
 from cutmix_gen.storage import Place
 
@@ -25,11 +26,13 @@ def command(output: Place, key: str, source: Place | None, picture: Place | None
     Example:
       cutmix-gen replay out 0001-001-000000007 -o sample.png
     """
+    if picture is not None:
+        check_not_own(picture, output)
     from cutmix_gen.replay import Replayer  # noqa: PLC0415  each command imports what it needs
 
     replayer = Replayer(output, source)
     result = replayer.replay(replayer.dataset.find(key))
-    click.echo(f"{key}: {'the same bytes again' if result.same else result.problem}.")
+    tell(f"{key}: {'the same bytes again' if result.same else result.problem}.", picture)
     if picture is not None:
         write_picture(replayer.draw(key), picture)
     sys.exit(0 if result.same else FOUND_WRONG)

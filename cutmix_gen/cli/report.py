@@ -4,24 +4,15 @@ from __future__ import annotations
 
 import click
 
-from cutmix_gen.cli.options import OUT, PLACE, check_file, seed_option
+from cutmix_gen.cli.options import OUT, seed_option
+from cutmix_gen.cli.outputs import check_not_own, output_option, tell
 from cutmix_gen.quantities import size_text
 from cutmix_gen.storage import Place
 
 
 @click.command("report")
 @OUT
-@click.option(
-    "-o",
-    "--output",
-    "file",
-    metavar="FILE",
-    type=PLACE,
-    default="report.html",
-    show_default=True,
-    callback=check_file,
-    help="The page; one that is there is replaced.",
-)
+@output_option("file", "report.html", "The page; one that is there is replaced, and - is standard output.")
 @seed_option("Of the choice of samples.")
 def command(output: Place, file: Place, seed: int) -> None:
     """Write one HTML page that shows what is in a set and how it was made.
@@ -34,7 +25,8 @@ def command(output: Place, file: Place, seed: int) -> None:
     Example:
       cutmix-gen report out -o report.html
     """
+    check_not_own(file, output)
     from cutmix_gen.report import write_report  # noqa: PLC0415  each command imports what it needs
 
     size = write_report(output, file, seed)
-    click.echo(f"Wrote {file}, {size_text(size)}.")
+    tell(f"Wrote {file}, {size_text(size)}.", file)

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import ClassVar
 
+from cutmix_gen.layout import ShardName
 from cutmix_gen.records import Rows, RowSchema
 
 
@@ -16,15 +17,13 @@ class Export(ABC):
     name: ClassVar[str]
 
     @abstractmethod
-    def write(self, folder: Path, shard: str, split: str, rows: Iterator[Rows], schema: RowSchema) -> int:
+    def write(self, folder: Path, shard: ShardName, rows: Iterator[Rows], schema: RowSchema) -> int:
         """Write the samples of one shard.
 
         Parameters
         ----------
         folder : Path
-        shard : str
-            Name of the shard without its ending, e.g. `train-000012`.
-        split : str
+        shard : ShardName
         rows : iterator of Rows
         schema : RowSchema
 

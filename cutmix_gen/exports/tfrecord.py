@@ -13,6 +13,7 @@ import numpy as np
 from cutmix_gen.errors import UsageError
 from cutmix_gen.exports.base import Export
 from cutmix_gen.fields import FIELDS, Field
+from cutmix_gen.layout import ShardName
 from cutmix_gen.records import Row, Rows, RowSchema
 
 _MASK = 0xA282EAD8
@@ -46,7 +47,7 @@ class TFRecord(Export):
             ) from error
         self._crc32c = crc32c
 
-    def write(self, folder: Path, shard: str, split: str, rows: Iterator[Rows], schema: RowSchema) -> int:  # noqa: ARG002
+    def write(self, folder: Path, shard: ShardName, rows: Iterator[Rows], schema: RowSchema) -> int:  # noqa: ARG002
         """Write a file of one record a sample."""
         samples = 0
         with (folder / f"{shard}.tfrecord").open("wb") as file:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from cutmix_gen.errors import UsageError
-from cutmix_gen.storage import Place, put_bytes
+from cutmix_gen.storage import Place, put_output
 
 
 def write_report(output: Place, file: Place, seed: int = 0) -> int:
@@ -43,5 +43,5 @@ def write_report(output: Place, file: Place, seed: int = 0) -> int:
             'Install them with: pip install "cutmix-gen[report]".'
         ) from error
     data = page(output, seed).encode()
-    put_bytes(file, data)
+    put_output(file, data)
     return len(data)

@@ -13,12 +13,15 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import NamedTuple, TypeVar
 
+from cutmix_gen.storage.folders import is_empty, new_folder
 from cutmix_gen.storage.local import AtomicFile, alone, held, one_at_a_time, remove_local_leftovers, writing
 from cutmix_gen.storage.names import checked_digest, checked_name, is_digest, is_name, path_bytes, path_text
+from cutmix_gen.storage.outputs import STDOUT, is_stdout, is_stream, write_stream
 from cutmix_gen.storage.places import Place, hide_passwords, hide_secrets, is_local, parse_place, place_beside
 from cutmix_gen.storage.sources import check_below, open_source, read_file, source_path
 
 __all__ = [
+    "STDOUT",
     "AtomicFile",
     "Place",
     "Stamp",
@@ -31,9 +34,13 @@ __all__ = [
     "hide_passwords",
     "hide_secrets",
     "is_digest",
+    "is_empty",
     "is_local",
     "is_name",
+    "is_stdout",
+    "is_stream",
     "local_copy",
+    "new_folder",
     "one_at_a_time",
     "open_source",
     "parse_place",
@@ -42,8 +49,10 @@ __all__ = [
     "place_beside",
     "put_bytes",
     "put_new",
+    "put_output",
     "read_ahead",
     "read_source",
+    "real_place",
     "remove_leftovers",
     "sha256",
     "source_path",
@@ -121,6 +130,30 @@ def put_bytes(where: Place, data: bytes) -> None:
         file.commit()
     finally:
         file.discard()
+
+
+def put_output(where: Place, data: bytes) -> None:
+    """Write what a user names for an output.
+
+    A file that is new or a regular one appears whole or never; a link to it stays, whether that file is there or not.
+    What is neither is written to as it is: a device, a pipe, an open file of this process as `/dev/stdout` names it.
+
+    Raises
+    ------
+    OutputError
+        If it cannot be written.
+    """
+    if isinstance(where, Path):
+        if is_stream(where):
+            write_stream(where, data)
+            return
+        where = real_place(where)
+    put_bytes(where, data)
+
+
+def real_place(where: Place) -> Place:
+    """Return a place with all links on the way to it followed, whether it is there or not."""
+    return Path(os.path.realpath(where)) if isinstance(where, Path) else where
 
 
 def put_new(where: Place, data: bytes) -> bool:

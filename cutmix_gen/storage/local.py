@@ -14,10 +14,16 @@ from pathlib import Path
 
 from cutmix_gen.errors import OutputError, StorageError
 
-_TEMPORARY = ".cutmix-gen.tmp"
+TEMPORARY = ".cutmix-gen.tmp"
+"""How the names of files and folders end while they are written; they begin with a dot."""
 _PATIENCE = 3.0
 """Seconds to wait for others to leave: workers whose parent was killed need one to notice."""
-_numbers = itertools.count()
+_CREATED = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW
+"""How a file is opened that is made if need be: never outside of its folder, through a link that lies there."""
+_CUT = 64
+"""Bytes of a file's name that stand in that of its temporary file: the name may be as long as the disk takes it."""
+_numbers = itertools.count(int.from_bytes(os.urandom(4)))
+"""Of temporary files: nobody can tell beforehand what the next one is called, nor does anything lie there."""
 
 
 class AtomicFile:
@@ -30,12 +36,10 @@ class AtomicFile:
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        self.temporary = path.with_name(
-            f".{path.name}.{socket.gethostname()}-{os.getpid()}-{next(_numbers)}{_TEMPORARY}"
-        )
+        self.temporary = path.with_name(temporary_name(path.name))
         with writing(path):
             path.parent.mkdir(parents=True, exist_ok=True)
-            self._lock: int | None = _locked(self.temporary)
+            self._lock: int | None = _locked(self.temporary, _CREATED | os.O_EXCL)
 
     def commit(self) -> None:
         """Give the file its final name.
@@ -82,6 +86,16 @@ class AtomicFile:
             self._lock = None
 
 
+def temporary_name(name: str) -> str:
+    """Return what a file is called while it is written, by the name that it gets in the end."""
+    return f".{os.fsdecode(os.fsencode(name)[:_CUT])}.{socket.gethostname()}-{unique()}{TEMPORARY}"
+
+
+def unique() -> str:
+    """Return digits that no other process of this machine gives."""
+    return f"{os.getpid()}-{next(_numbers)}"
+
+
 @contextmanager
 def writing(path: object) -> Iterator[None]:
     """Say in this program's words why a file cannot be written."""
@@ -105,6 +119,13 @@ _REMEDIES = {
     errno.EROFS: "Give another folder, or make this one writable",
     errno.EACCES: "Give another folder, or make this one writable for you",
     errno.EPERM: "Give another folder, or make this one writable for you",
+    errno.EISDIR: "Give the name of a file: there is a folder",
+    errno.ELOOP: "Remove the link that lies in its way",
+    errno.EEXIST: "Remove what lies in its way",
+    errno.ENAMETOOLONG: "Give a shorter name",
+    errno.EBADF: "Open it for writing, or give the name of a file",
+    errno.ENOTEMPTY: "Give another folder: by now there are files in this one",
+    errno.ENOTDIR: "Give another name: there is a file where a folder would have to be",
     errno.ENOENT: "Somebody has moved or removed the folder: see to it",
     errno.EMFILE: "Have the limit on open files raised (`ulimit -n`)",
 }
@@ -116,7 +137,7 @@ def one_at_a_time(folder: Path) -> Iterator[None]:
 
     The lock is a temporary file: what a killed process leaves of it goes with its other leftovers.
     """
-    path = folder / f".one{_TEMPORARY}"
+    path = folder / f".one{TEMPORARY}"
     with writing(folder):
         folder.mkdir(parents=True, exist_ok=True)
         lock = _locked(path)
@@ -125,6 +146,27 @@ def one_at_a_time(folder: Path) -> Iterator[None]:
     finally:
         path.unlink(missing_ok=True)
         os.close(lock)
+
+
+@contextmanager
+def sole(path: Path) -> Iterator[bool | None]:
+    """Make a lock file for as long as something is done; tell whether this process alone does it.
+
+    False: another process has the lock. None: there are no locks on this file system, so that nobody can tell.
+    """
+    while True:
+        with writing(path):
+            handle = os.open(path, _CREATED | os.O_CLOEXEC, 0o644)
+        locked = lock_now(handle)
+        if not locked or _is_at(handle, path):
+            break
+        os.close(handle)  # of a process that has just ended
+    try:
+        yield locked
+    finally:
+        if locked is not False:
+            path.unlink(missing_ok=True)
+        os.close(handle)
 
 
 @contextmanager
@@ -156,17 +198,22 @@ def alone(path: Path) -> Iterator[bool]:
 
 def _left_by_others(handle: int) -> bool:
     deadline = time.monotonic() + _PATIENCE
-    while True:
-        try:
-            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            if time.monotonic() > deadline:
-                return False
-            time.sleep(0.05)
-        except OSError:
-            return True  # a file system without locks cannot tell
-        else:
-            return True
+    while lock_now(handle) is False:
+        if time.monotonic() > deadline:
+            return False
+        time.sleep(0.05)
+    return True
+
+
+def lock_now(handle: int) -> bool | None:
+    """Lock an open file; return whether it worked: False where somebody holds it, None where there are no locks."""
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    except OSError:
+        return None
+    return True
 
 
 def _linked(temporary: Path, path: Path) -> bool:
@@ -177,20 +224,27 @@ def _linked(temporary: Path, path: Path) -> bool:
     return True
 
 
-def _locked(path: Path, how: int = os.O_RDWR | os.O_CREAT, lock: int = fcntl.LOCK_EX) -> int:
+def _locked(path: Path, how: int = _CREATED, lock: int = fcntl.LOCK_EX) -> int:
     """Open a file and lock it; return the handle that holds the lock as long as it is open."""
     while True:
         handle = os.open(path, how | os.O_CLOEXEC, 0o644)
         try:
             with suppress(OSError):  # a file system without locks: nobody tidies up or is kept out here either
                 fcntl.flock(handle, lock)
-            with suppress(FileNotFoundError):
-                if os.path.samestat(os.fstat(handle), path.stat()):
-                    return handle
+            if _is_at(handle, path):
+                return handle
         except BaseException:
             os.close(handle)
             raise
         os.close(handle)  # somebody took the file away between two calls: try the one that is there now
+
+
+def _is_at(handle: int, path: Path) -> bool:
+    """Tell whether an open file still lies at its path."""
+    try:
+        return os.path.samestat(os.fstat(handle), path.stat())
+    except FileNotFoundError:
+        return False
 
 
 def _flush(path: Path) -> None:
@@ -203,15 +257,15 @@ def _flush(path: Path) -> None:
 
 def remove_local_leftovers(folder: Path) -> None:
     """Remove the temporary files in a folder that no living process is writing, on this machine or another."""
-    for path in folder.glob(f".*{_TEMPORARY}"):
+    for path in folder.glob(f".*{TEMPORARY}"):
         try:
-            handle = os.open(path, os.O_RDWR | os.O_CLOEXEC)
+            handle = os.open(path, os.O_RDWR | os.O_CLOEXEC | os.O_NOFOLLOW)
         except OSError:
             continue  # its owner has just finished it, or it is another user's
         try:
-            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            path.unlink(missing_ok=True)
+            if lock_now(handle):
+                path.unlink(missing_ok=True)
         except OSError:
-            continue  # its owner is at work, or there are no locks here to tell
+            continue  # of a folder that is read-only
         finally:
             os.close(handle)

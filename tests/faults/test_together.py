@@ -9,6 +9,8 @@ import sys
 import pytest
 
 from cutmix_gen.errors import SetError
+from cutmix_gen.exporting import export_set
+from cutmix_gen.exports import EXPORTS
 from cutmix_gen.manifest import Manifest
 from tests.faults.runs import OPTIONS, check_whole, make, records, wait_for
 from tests.sets import finish, kill_group, start, tree
@@ -139,6 +141,54 @@ def test_two_runs_over_different_sources_keep_their_indexes_apart(folder, expect
         make(other, tmp_path / "out")
     (tmp_path / "dataset.json").rename(tmp_path / "out/.cutmix_gen/dataset.json")
     check_whole(tmp_path / "out", expected["parquet"])
+
+
+@pytest.mark.parametrize("is_there", [False, True], ids=["new", "empty"])
+@pytest.mark.parametrize("form", EXPORTS)
+def test_of_two_exports_at_once_one_is_whole_and_the_other_says_why_not(folder, tmp_path, form, is_there):
+    make(folder, tmp_path / "out")
+    export_set(tmp_path / "out", tmp_path / "expected", form, jobs=1)
+    (tmp_path / "new").mkdir() if is_there else None
+    command = ("export", tmp_path / "out", tmp_path / "new", "--format", form, "--jobs", "2")
+    done = both(command, command, command)
+    assert sorted(code for code, _ in done) == [0, 1, 1], done
+    for code, errors in done:
+        assert code == 0 or "is being filled by another process" in errors or "FOLDER must be new or empty" in errors
+    assert tree(tmp_path / "new") == tree(tmp_path / "expected")
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["expected", "new", "out"]
+
+
+def test_an_export_after_a_kill_is_whole(folder, tmp_path):
+    make(folder, tmp_path / "out")
+    command = ("export", tmp_path / "out", tmp_path / "new", "--format", "imagefolder", "--jobs", "2")
+    process = start(*command)
+    wait_for(lambda: list(tmp_path.glob(".new.*.cutmix-gen.tmp/train/*/*.jpg")))
+    process.kill()  # its workers live a little longer
+    assert not (tmp_path / "new").exists()
+    assert finish(start(*command), 0) == ""
+    process.communicate()
+    export_set(tmp_path / "out", tmp_path / "expected", "imagefolder", jobs=1)
+    assert tree(tmp_path / "new") == tree(tmp_path / "expected")
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["expected", "new", "out"]
+
+
+def test_the_same_conversion_twice_at_once_makes_the_set_once(folder, expected, tmp_path):
+    make(folder, tmp_path / "out")
+    command = ("convert", tmp_path / "out", tmp_path / "new", "--format", "webdataset", "--jobs", "2")
+    assert [code for code, _ in both(command, command)] == [0, 0]
+    assert tree(tmp_path / "new") == expected["webdataset"]
+
+
+def test_of_the_conversions_of_two_sets_at_once_one_is_refused(folder, tmp_path):
+    seeds = (0, 1)
+    for seed in seeds:
+        make(folder, tmp_path / f"out{seed}", seed=seed)
+    done = both(*(("convert", tmp_path / f"out{seed}", tmp_path / "new", "--format", "webdataset") for seed in seeds))
+    assert sorted(code for code, _ in done) == [0, 1], done
+    assert "holds another set" in max(errors for _, errors in done)
+    made = next(seed for seed, (code, _) in zip(seeds, done, strict=True) if code == 0)
+    make(folder, tmp_path / "expected", seed=made, format="webdataset")
+    assert tree(tmp_path / "new") == tree(tmp_path / "expected")
 
 
 HOLDER = """
