@@ -61,6 +61,10 @@ class StorageError(OSError):
     """
 
 
+class IrregularFileError(OSError):
+    """Where a file should be is a pipe, a device, a socket, a folder, or a link that leads nowhere."""
+
+
 class InterruptedRunError(CutMixGenError):
     """The run was stopped from outside; what is committed stays, and the same command goes on from there."""
 

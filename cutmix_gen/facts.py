@@ -2,27 +2,31 @@
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Callable, Iterable
 from functools import cache
 from types import NoneType
 from typing import Any, TypeVar, cast, get_args, get_origin, get_type_hints
 
-from cutmix_gen.errors import SetError
+from cutmix_gen.errors import IrregularFileError, SetError
+from cutmix_gen.parsing import MOST_BYTES, ParseError, parse_json
 from cutmix_gen.seals import is_sealed
-from cutmix_gen.storage import Place
+from cutmix_gen.storage import Place, read_bytes
 
 T = TypeVar("T")
 
-LARGEST = 1 << 29
-"""Bytes of a file of facts at most: the names of a million classes are a tenth of it."""
 _WHOLE = 1 << 53
 """Whole numbers are below this: what JSON carries between any two programs (RFC 8259, section 6)."""
 
 
-def read_sealed(path: Place) -> dict[str, Any]:
+def read_sealed(path: Place, *, file_names: bool = False) -> dict[str, Any]:
     """Read the JSON object that a file holds, whose seal tells whether it is what was written.
+
+    Parameters
+    ----------
+    path : Place
+    file_names : bool
+        Whether bytes of a file name that are no text may stand in it; see `parse_json`.
 
     Raises
     ------
@@ -31,8 +35,8 @@ def read_sealed(path: Place) -> dict[str, Any]:
     SetError
         If it holds something else, or is damaged.
     """
-    data = _read(path)
-    facts = _parsed(path, data)
+    data = read_small(path)
+    facts = _parsed(path, data, file_names=file_names)
     if not is_sealed(data):
         raise SetError(f"{path} is damaged: it does not have the SHA-256 that stands at its end.")
     del facts["seal"]
@@ -49,20 +53,32 @@ def read_facts(path: Place) -> dict[str, Any]:
     SetError
         If it holds something else.
     """
-    return _parsed(path, _read(path))
+    return _parsed(path, read_small(path))
 
 
-def _read(path: Place) -> bytes:
-    size = path.stat().st_size
-    if size > LARGEST:
-        raise SetError(f"{path} must hold facts of a set, but it has {size:,} bytes.")
-    return path.read_bytes()
+def read_small(path: Place) -> bytes:
+    """Read a file that is small in any set.
 
-
-def _parsed(path: Place, data: bytes) -> dict[str, Any]:
+    Raises
+    ------
+    FileNotFoundError
+        If there is no file.
+    SetError
+        If there is something else, or a file of more bytes.
+    """
     try:
-        facts = json.loads(data)
-    except (ValueError, RecursionError) as error:
+        data = read_bytes(path, MOST_BYTES)
+    except IrregularFileError as error:
+        raise SetError(f"{path} must be a file that describes a set, but {error}.") from error
+    if len(data) > MOST_BYTES:
+        raise SetError(f"{path} must hold facts of a set, but it has more than {MOST_BYTES:,} bytes.")
+    return data
+
+
+def _parsed(path: Place, data: bytes, *, file_names: bool = False) -> dict[str, Any]:
+    try:
+        facts = parse_json(data, file_names=file_names)
+    except ParseError as error:
         raise SetError(f"{path} must hold JSON, but it is damaged: {error}.") from error
     if not isinstance(facts, dict):
         raise SetError(f"{path} must hold a JSON object, but it holds a {type(facts).__name__}.")

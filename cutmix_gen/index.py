@@ -15,7 +15,7 @@ import pyarrow as pa
 from cutmix_gen.errors import SetError
 from cutmix_gen.machine import check_machine
 from cutmix_gen.records import Source
-from cutmix_gen.storage import Place, atomic_file, path_text, sha256, writing
+from cutmix_gen.storage import Place, atomic_file, path_text, regular, sha256, writing
 
 _BATCH = 1 << 16
 """Rows of a record batch: a row is found without reading the others."""
@@ -83,7 +83,7 @@ class SourceIndex:
         self._ends = np.cumsum(class_counts)
         self._known: set[int] = set()
         with self._damage():
-            self._file = pa.ipc.open_file(pa.memory_map(os.fsencode(path)))
+            self._file = pa.ipc.open_file(pa.memory_map(regular(path)))
         batches = -(-int(self._ends[-1]) // _BATCH)
         if self._file.schema != _SCHEMA or self._file.num_record_batches != batches:
             raise SetError(

@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from dataclasses import asdict, fields
 from functools import cached_property
 from heapq import merge
-from itertools import chain, islice
+from itertools import chain, islice, pairwise
 from operator import attrgetter
 from pathlib import Path
 from typing import Any, TypeVar
@@ -21,12 +21,27 @@ from typing import Any, TypeVar
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from cutmix_gen.errors import SetError
+from cutmix_gen.errors import IrregularFileError, SetError
 from cutmix_gen.facts import fits
 from cutmix_gen.layout import DATA, LEDGER_DIGEST, RECORDS
+from cutmix_gen.machine import check_machine
 from cutmix_gen.manifest import Manifest, is_shard_file
+from cutmix_gen.parsing import parse_json
 from cutmix_gen.records import LAM_BINS, ShardHead, ShardRecord, Skip
-from cutmix_gen.storage import Place, Stamp, atomic_file, local_copy, put_bytes, read_ahead, sha256, stamps
+from cutmix_gen.shards.damage import DAMAGES
+from cutmix_gen.storage import (
+    Place,
+    Stamp,
+    atomic_file,
+    is_digest,
+    local_copy,
+    put_bytes,
+    read_ahead,
+    read_bytes,
+    regular,
+    sha256,
+    stamps,
+)
 
 _log = logging.getLogger(__name__)
 
@@ -34,6 +49,12 @@ WORTH_IT = 1000
 """Records that the copy lacks before it is made anew: fewer are read in a moment."""
 _GROUP = 1000
 """Records of a row group: so many are in memory at a time."""
+_ANYWAY = 64 << 20
+"""Bytes of a row group that are no more than a little."""
+_BELIEVED_ROWS = 1 << 16
+"""Rows of a row group at most, whoever wrote the file."""
+_EXPANSION = 16
+"""How many bytes of memory one of a record may stand for in the copy; no more is believed."""
 _SCHEMA = pa.schema(
     [
         ("shard", pa.int64()),
@@ -72,6 +93,7 @@ class Ledger:
 
     def __init__(self, manifest: Manifest) -> None:
         self._manifest = manifest
+        self._warned = ""
         self._found = {
             shard: stamp
             for name, stamp in stamps(manifest.shards_home).items()
@@ -104,8 +126,9 @@ class Ledger:
         SetError
             If shards are missing.
         """
-        shards = self._manifest.planned_shards()
-        missing = len(set(shards) - {head.shard for head in self.heads()})
+        runs = self._manifest.runs()
+        shards = [head.shard for head in self.heads() if any(head.shard in run.planned_shards for run in runs)]
+        missing = sum(run.shards for run in runs) - len(shards)
         if missing:
             raise SetError(
                 f"A set must be finished before it is {done}, but {missing} shards of {self._manifest.root} are "
@@ -123,9 +146,11 @@ class Ledger:
         return stamps(self._manifest.root / DATA)
 
     def compact(self) -> None:
-        """Copy the records into one file, unless the one that is there has nearly all of them."""
+        """Copy the records into one file, unless the one that is there has nearly all of them; a damaged one goes."""
         with _copy_of(self._manifest.ledger_path) as path:
             lacking = len(self._found) - len(self._copied_in(path))
+        if self._warned:
+            self.drop_copy()
         if lacking < WORTH_IT:
             return
         file = atomic_file(self._manifest.ledger_path)
@@ -138,6 +163,21 @@ class Ledger:
             put_bytes(self._digest_path, digest.encode())
         finally:
             file.discard()
+
+    def drop_copy(self) -> None:
+        """Delete the copy of the records: it is made again when it is worth it."""
+        for path in (self._manifest.ledger_path, self._digest_path):
+            path.unlink(missing_ok=True)
+
+    def copy_problem(self) -> str:
+        """Compare the copy with the records, all of which are read; return what is wrong with it, or nothing."""
+        with _copy_of(self._manifest.ledger_path) as path:
+            copied = self._copied_in(path)
+            for row in self._from_copy(path, copied, self._undamaged, _records, _SCHEMA.names):
+                record = self._undamaged(row.shard)
+                if record is not None and record != row:
+                    return f"it says of shard {row.shard} what its record does not say"
+        return self._warned
 
     def _row(self, record: ShardRecord) -> dict[str, Any]:
         facts = asdict(record)
@@ -161,41 +201,97 @@ class Ledger:
             copied = self._copied_in(path)
             others = [shard for shard in sorted(self._found) if shard not in copied]
             beside = (record for record in read_ahead(read, others, self._manifest.root) if record is not None)
-            in_copy = _from_copy(path, copied, made_of, columns)
+            in_copy = self._from_copy(path, copied, read, made_of, columns)
             yield from merge(in_copy, beside, key=attrgetter("shard"))
 
     def _copied_in(self, path: Path | None) -> set[int]:
         """Return the shards whose records are in the copy as they are now."""
         if path is None:
             return set()
-        if not self._digest_path.is_file() or self._digest_path.read_bytes() != sha256(path).encode():
-            _log.warning("%s is damaged; the commit records are read one by one.", self._manifest.ledger_path)
+        try:
+            if not self._is_whole(path):
+                raise ValueError("it does not have the SHA-256 that lies beside it")
+            with pa.OSFile(regular(path)) as source, pq.ParquetFile(source) as file:
+                if file.metadata.num_rows > 2 * len(self._found) + WORTH_IT:
+                    return set()  # most of these records are gone: it is worth neither the time nor the memory
+                self._check_sizes(file.metadata)
+                table = file.read(["shard", "record_bytes"], use_threads=False)
+            _check_columns(table)
+            shards, sizes = table["shard"].to_pylist(), table["record_bytes"].to_pylist()
+            if any(one >= two for one, two in pairwise(shards)):
+                raise ValueError("its shards do not ascend")
+        except DAMAGES as error:
+            check_machine(error, path)
+            self._warn(error)
             return set()
-        with _damage(path):
-            table = pq.read_table(path, columns=["shard", "record_bytes"])
         written = stamps(self._manifest.ledger_path.parent)[self._manifest.ledger_path.name].changed
-        then = zip(table["shard"].to_pylist(), table["record_bytes"].to_pylist(), strict=True)
+        then = zip(shards, sizes, strict=True)
         return {shard for shard, size in then if _is_same(self._found.get(shard), size, written)}
+
+    def _from_copy(
+        self,
+        path: Path | None,
+        shards: set[int],
+        read: Callable[[int], Row | None],
+        made_of: Callable[[pa.Table], Iterator[Row]],
+        columns: Sequence[str],
+    ) -> Iterator[Row]:
+        """Give what the copy has of some shards; of a part of it that holds something else the records are read."""
+        if path is None or not shards:
+            return
+        with pa.OSFile(regular(path)) as source, pq.ParquetFile(source) as file:
+            for group in range(file.num_row_groups):
+                try:
+                    table = file.read_row_group(group, columns=list(columns), use_threads=False)
+                    _check(table)
+                    rows = [row for row in made_of(table) if row.shard in shards]
+                except DAMAGES as error:
+                    check_machine(error, path)
+                    self._warn(error)
+                    here = file.read_row_group(group, columns=["shard"], use_threads=False)["shard"].to_pylist()
+                    rows = [row for shard in here if shard in shards and (row := read(shard)) is not None]
+                yield from rows
+
+    def _warn(self, error: Exception) -> None:
+        if not self._warned:
+            self._warned = f"it is damaged: {error}"
+            _log.warning(
+                "%s is damaged (%s); the commit records are read one by one.", self._manifest.ledger_path, error
+            )
+
+    def _check_sizes(self, metadata: pq.FileMetaData) -> None:
+        """Raise `ValueError` where the copy says that it takes more memory than one of these records."""
+        mean = sum(stamp.size for stamp in self._found.values()) / max(len(self._found), 1)
+        for number in range(metadata.num_row_groups):
+            group = metadata.row_group(number)
+            rows, claimed = group.num_rows, group.total_byte_size
+            most = _EXPANSION * mean * min(rows, len(self._found)) + _ANYWAY
+            if not 0 <= rows <= _BELIEVED_ROWS or not 0 <= claimed <= most:
+                raise ValueError(f"row group {number} claims {claimed:,} bytes of {rows:,} rows")
+
+    def _is_whole(self, path: Path) -> bool:
+        """Tell whether the copy has the SHA-256 that lies beside it."""
+        try:
+            return read_bytes(self._digest_path, 64) == sha256(path).encode()
+        except (FileNotFoundError, IrregularFileError):
+            return False
 
     @property
     def _digest_path(self) -> Place:
         return self._manifest.root / LEDGER_DIGEST
 
 
-def _from_copy(
-    path: Path | None, shards: set[int], made_of: Callable[[pa.Table], Iterator[Row]], columns: Sequence[str]
-) -> Iterator[Row]:
-    if path is None or not shards:
-        return
-    with _damage(path), pq.ParquetFile(path) as file:
-        for group in range(file.num_row_groups):
-            table = file.read_row_group(group, columns=list(columns), use_threads=False)
-            _check(table)
-            yield from (record for record in made_of(table) if record.shard in shards)
-
-
 def _check(table: pa.Table) -> None:
     """Raise `ValueError` for what no commit record holds, as `Manifest.read_record` does of a single one."""
+    _check_columns(table)
+    wrong = next((file for file in table["file"].to_pylist() if not is_shard_file(file)), None)
+    if wrong is not None:
+        raise ValueError(f"it names the file {wrong[:100]!r}, which is no shard of this set")
+    if "sha256" in table.column_names and not all(map(is_digest, table["sha256"].to_pylist())):
+        raise ValueError("it has a SHA-256 that is none")
+
+
+def _check_columns(table: pa.Table) -> None:
     for name, column in zip(table.column_names, table.columns, strict=True):
         if column.type != _SCHEMA.field(name).type:
             raise ValueError(f"{name} is of type {column.type}")
@@ -207,18 +303,6 @@ def _check(table: pa.Table) -> None:
             numbers = inner.to_numpy()
             if not ((numbers >= 0) & (numbers < _WHOLE)).all():
                 raise ValueError(f"{name} has a number that no record has")
-    wrong = next((file for file in table["file"].to_pylist() if not is_shard_file(file)), None)
-    if wrong is not None:
-        raise ValueError(f"it names the file {wrong[:100]!r}, which is no shard of this set")
-
-
-@contextmanager
-def _damage(path: Path) -> Iterator[None]:
-    """Say of a copy that holds something else where it lies: a set may come from anywhere."""
-    try:
-        yield
-    except (pa.ArrowException, OSError, ValueError, KeyError, TypeError) as error:
-        raise SetError(f"{path} must hold copies of commit records, but: {error}. Delete it.") from error
 
 
 def _is_same(stamp: Stamp | None, size: int, written: int) -> bool:
@@ -248,7 +332,7 @@ def _heads(table: pa.Table) -> Iterator[ShardHead]:
 def _records(table: pa.Table) -> Iterator[ShardRecord]:
     columns = {name: table[name].to_pylist() for name in table.column_names if name not in (*_LISTS, "record_bytes")}
     for name in _AS_JSON:
-        columns[name] = [json.loads(text) for text in columns[name]]
+        columns[name] = [parse_json(text) for text in columns[name]]
     if not fits(columns["strategies"], list[dict[str, int]]):
         raise ValueError("strategies are no counts")
     columns["skipped"] = [[Skip(**skip) for skip in skips] for skips in columns["skipped"]]

@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import json
+import os
 from base64 import b64decode, b64encode
 from collections.abc import Iterable, Iterator
 from contextlib import ExitStack, contextmanager, nullcontext
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from cutmix_gen.codecs import IMAGE_FORMATS, MAX_PIXELS, MODES, image_extension
 from cutmix_gen.config import GenerateConfig
-from cutmix_gen.errors import SetError
-from cutmix_gen.facts import LARGEST, fits, made_of, read_facts, read_sealed
+from cutmix_gen.errors import IrregularFileError, SetError
+from cutmix_gen.facts import fits, made_of, read_facts, read_sealed, read_small
 from cutmix_gen.layout import (
     CARD,
     DATA,
@@ -30,13 +31,16 @@ from cutmix_gen.layout import (
     Numbered,
     ShardName,
 )
+from cutmix_gen.parsing import ParseError, parse_json
 from cutmix_gen.records import LAM_BINS, RowSchema, ShardHead, ShardRecord, Skip
 from cutmix_gen.seals import is_sealed, sealed
 from cutmix_gen.shards import SHARD_FORMATS, shard_format
 from cutmix_gen.storage import (
     Place,
     alone,
+    file_size,
     held,
+    is_digest,
     local_copy,
     one_at_a_time,
     parse_place,
@@ -225,6 +229,8 @@ class Manifest:
                     )
         except FileNotFoundError as error:
             raise SetError(f"{path} is gone, the source index of run {run.number}. {remedy}") from error
+        except IrregularFileError as error:
+            raise SetError(f"{path} must be the source index of run {run.number}, but {error}. {remedy}") from error
 
     def runs(self) -> list[RunInfo]:
         """Read all runs, in their order."""
@@ -241,7 +247,8 @@ class Manifest:
         path = self.run_path(number)
         if not path.is_file():
             raise SetError(f"The set in {self.root} has shards of run {number}, but no {path}.")
-        run = made_of(RunInfo, path, read_sealed(path))
+        run = made_of(RunInfo, path, read_sealed(path, file_names=True))
+        _check_forms(run, path)
         if run.number != number or not 0 < run.shards <= MAX_SHARDS or not run.num_images or not run.part_images:
             raise SetError(f"{path} does not describe a run {number} that this program would make.")
         _check_config(run, self.root, path)
@@ -295,8 +302,8 @@ class Manifest:
         """
         try:
             record = self.read_record(shard)
-            return record if (self.root / record.file).stat().st_size == record.bytes else None
-        except (FileNotFoundError, NotADirectoryError, SetError):
+            return record if file_size(self.root / record.file) == record.bytes else None
+        except (FileNotFoundError, NotADirectoryError, IrregularFileError, SetError):
             return None
 
     def sidecar_path(self, record: ShardRecord | ShardHead) -> Place:
@@ -340,14 +347,10 @@ class Manifest:
         record = made_of(ShardRecord, path, facts | {"skipped": [made_of(Skip, path, skip) for skip in skips]})
         if not is_shard_file(record.file):
             raise SetError(f"{path} names the file {record.file!r}, which is no shard of this set.")
+        _check_digest("sha256", record.sha256, path)
         if record.shard != shard or len(record.lam_histogram) != LAM_BINS:
             raise SetError(f"{path} does not hold the record of shard {shard}.")
         return record
-
-    def has_anything_of(self, shard: int, run: RunInfo, info: SetInfo) -> bool:
-        """Tell whether there is anything of a shard: one of which there is nothing waits to be made."""
-        file = self.root / run.shard_file(shard, info.shard_extension)
-        return self.record_path(shard).is_file() or file.is_file()
 
     def read_index(self, shard: int) -> bytes:
         """Return the index of a shard, empty where its record has none."""
@@ -432,6 +435,22 @@ def _check_set(info: SetInfo, path: Place) -> None:
         raise SetError(f"{path} must name at least one class, and each once.")
 
 
+def _check_forms(run: RunInfo, path: Place) -> None:
+    """Raise `SetError` for digests that are none, and texts that are none: only a folder's name may hold such bytes."""
+    for name in ("digest", "fingerprint", "index_sha256"):
+        _check_digest(name, getattr(run, name), path)
+    try:
+        os.fsencode(run.source)
+        json.dumps(asdict(replace(run, source="")), ensure_ascii=False).encode()
+    except UnicodeEncodeError as error:
+        raise SetError(f"{path} has half a character (a lone surrogate), which is no text.") from error
+
+
+def _check_digest(name: str, value: str, path: Place) -> None:
+    if not is_digest(value):
+        raise SetError(f"{path} must have a SHA-256 of 64 hexadecimal digits as {name}, but it has {value[:100]!r}.")
+
+
 def _check_config(run: RunInfo, root: Place, path: Place) -> None:
     """Raise `SetError` where a run has settings that `generate` would not take."""
     try:
@@ -447,15 +466,13 @@ def _check_config(run: RunInfo, root: Place, path: Place) -> None:
 
 def _head(path: Place) -> ShardHead | None:
     """Return what stands in a commit record before its lists; None where it is damaged."""
-    if path.stat().st_size > LARGEST:
-        return None
-    data = path.read_bytes()
-    if not is_sealed(data):
-        return None
-    text, _, _ = data.decode(errors="replace").partition('"class_weight"')
     try:
-        facts = json.loads(text.rstrip(" ,\n") + "}")
+        data = read_small(path)
+        text, _, _ = data.partition(b'"class_weight"')
+        if not is_sealed(data):
+            return None
+        facts = parse_json(text.rstrip(b" ,\n") + b"}")
         head = made_of(ShardHead, path, {name: facts[name] for name in ShardHead._fields})
-    except (ValueError, KeyError, TypeError, RecursionError, SetError):
+    except (ParseError, KeyError, TypeError, SetError):
         return None
     return head if is_shard_file(head.file) and head.samples <= head.bytes else None

@@ -16,6 +16,7 @@ from cutmix_gen.errors import RecipeError
 from cutmix_gen.facts import fits
 from cutmix_gen.masks import Mask, PatchMask, Strategy, make_strategy
 from cutmix_gen.ownership import Ownership, ownership, shares_within
+from cutmix_gen.parsing import parse_json
 from cutmix_gen.records import Box, Size, View
 
 T = TypeVar("T")
@@ -168,7 +169,7 @@ def parse_recipe(text: str, max_pixels: int = MOST_PIXELS) -> Recipe:
         If it is no such thing.
     """
     try:
-        facts = json.loads(text)
+        facts = parse_json(text, _MOST_BYTES)
         recipe = Recipe(
             run=int(facts["run"]),
             strategy=str(facts["strategy"]),
@@ -240,6 +241,8 @@ def _finite(shares: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
     return shares
 
 
+_MOST_BYTES = 1 << 20
+"""Of a recipe: that of 255 sources is a tenth of it."""
 _MOST_CLASSES = 1 << 24
 """A dense label of as many takes 64 MB."""
 

@@ -286,6 +286,7 @@ class Problem:
     - `description`: nothing that is in the set; a file that says what the set is, is damaged
     - `stranger`: whoever put a file there that is none of the set's
     - `source`: having the source as it was; whether the sample is right is not known
+    - `copy`: dropping the copy of the commit records
     - `versions`: nothing; the sample is right, but other releases of the libraries make other bytes
     """
 

@@ -161,6 +161,10 @@ _SHOWN_DROPPED = 5
 _REMEDIES = {
     "unfinished": "What is not made yet is made by the same generate command (or the slices that are missing).",
     "card": "The card and what else lies beside the shards is written again by `cutmix-gen finalize {output}`.",
+    "copy": (
+        "The copy of the commit records is dropped by `cutmix-gen verify {output} --repair` and made again when it is "
+        "worth it; the records are what counts."
+    ),
     "description": (
         "A file that says what the set is cannot be made from the rest. Copy it back from a copy of the set, or make "
         "the set again: --overwrite."

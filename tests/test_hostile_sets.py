@@ -4,7 +4,12 @@ from __future__ import annotations
 
 import contextlib
 import json
+import os
+import resource
 import shutil
+import socket
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -13,13 +18,14 @@ from click.testing import CliRunner
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from cutmix_gen import GenerateConfig, generate, open_dataset, relabel
+from cutmix_gen import GenerateConfig, generate, ledger, open_dataset, relabel
 from cutmix_gen.cli import main
 from cutmix_gen.conversion import convert_set
 from cutmix_gen.errors import CutMixGenError
 from cutmix_gen.exporting import export_set
 from cutmix_gen.recipe import parse_recipe
 from cutmix_gen.records import Box
+from cutmix_gen.seals import sealed
 from cutmix_gen.shards import SHARD_FORMATS
 from tests.sets import make_folder
 
@@ -80,8 +86,8 @@ def use(output: Path, folder: Path) -> list[BaseException]:
 
 def is_json(path: Path) -> bool:
     try:
-        return isinstance(json.loads(path.read_bytes()).get("shard_format"), str)
-    except (ValueError, AttributeError, RecursionError):
+        return path.is_file() and isinstance(json.loads(path.read_bytes()).get("shard_format"), str)
+    except (OSError, ValueError, AttributeError, RecursionError):
         return False
 
 
@@ -144,9 +150,110 @@ def test_any_value_in_any_field_of_a_set_ends_in_its_own_error(copy, folder, nam
     check()
 
 
+@pytest.mark.parametrize("name", [RUN, RECORD, SET])
+def test_any_value_in_any_field_whose_seal_is_right_ends_in_its_own_error(copy, folder, name):
+    @settings(max_examples=25)
+    @given(data=st.data())
+    def check(data):
+        output = copy()
+        facts = json.loads((output / name).read_bytes())
+        del facts["seal"]
+        keys = data.draw(st.sampled_from(places(facts)))
+        (output / name).write_bytes(sealed(spoilt(facts, keys, data.draw(JUNK))))
+        use(output, folder)
+
+    check()
+
+
+FILES = {
+    "run": RUN,
+    "record": RECORD,
+    "set": SET,
+    "index": INDEX,
+    "copy": ".cutmix_gen/records.parquet",
+    "copy's seal": ".cutmix_gen/records.parquet.sha256",
+    "licence": ".cutmix_gen/card.json",
+    "card": "README.md",
+    "metadata": "croissant.json",
+    "shards": "shards.json",
+    "shard": "data/train-000001.{}",
+    "sidecar": "data/train-000001.idx",
+}
+"""Each kind of file of a set."""
+
+
+def put_pipe(path: Path) -> None:
+    os.mkfifo(path)
+
+
+def put_socket(path: Path) -> None:
+    with socket.socket(socket.AF_UNIX) as end:
+        here = Path.cwd()
+        os.chdir(path.parent)  # a socket's path has a hundred characters at most
+        try:
+            end.bind(path.name)
+        finally:
+            os.chdir(here)
+
+
+def put_device(path: Path) -> None:
+    path.symlink_to("/dev/zero")
+
+
+def put_circle(path: Path) -> None:
+    path.symlink_to(path.name)
+
+
+def put_folder(path: Path) -> None:
+    path.mkdir()
+
+
+def use_with_other_kinds(made: str, folder: str, scratch: str, put: str) -> None:
+    """Do all that can be done with a set of which one file after the other is no file."""
+    ledger.WORTH_IT = 1
+    for kind, name in FILES.items():
+        output = Path(scratch, kind, "out")
+        shutil.copytree(made, output)
+        path = output / name.format(next((output / "data").glob("*1.[pt]a*")).suffix[1:])
+        path.unlink(missing_ok=True)
+        globals()[put](path)
+        for record in (output / ".cutmix_gen/shards").glob("*.json"):
+            if record.is_file():
+                os.utime(record, (1_700_000_000, 1_700_000_000))
+        errors = use(output, Path(folder))
+        sys.stdout.write(f"{kind}: {errors}\n")
+
+
+@pytest.mark.parametrize("put", [put_pipe, put_socket, put_device, put_circle, put_folder])
+def test_what_is_no_file_makes_no_reader_of_a_set_wait_or_take_memory(made, folder, tmp_path, put):
+    """Both would be seen: a process of its own has a minute, and little memory."""
+    script = "import sys; from tests.test_hostile_sets import use_with_other_kinds; use_with_other_kinds(*sys.argv[1:])"
+    command = [sys.executable, "-c", script, made, folder, tmp_path, put.__name__]
+    done = subprocess.run(command, capture_output=True, check=False, preexec_fn=limit_memory, timeout=100, text=True)
+    assert done.returncode == 0, done.stderr
+    said = dict(line.split(":", 1) for line in done.stdout.splitlines())
+    assert said.keys() == FILES.keys()
+
+
+def limit_memory() -> None:
+    resource.setrlimit(resource.RLIMIT_DATA, (3 << 30, 3 << 30))
+
+
 @pytest.mark.parametrize("name", [RUN, RECORD, SET, INDEX])
 @pytest.mark.parametrize(
-    "content", [b"", b"{", b"[" * 100_000, b'{"a":' * 100_000, b"\xff" * 100, b"null", b"1" * 5000, b"ARROW1\0\0" * 99]
+    "content",
+    [
+        b"",
+        b"{",
+        b"[" * 100_000,
+        b'{"a":' * 100_000,
+        b"\xff" * 100,
+        b"null",
+        b"1" * 5000,
+        b"ARROW1\0\0" * 99,
+        b"[1e400]",
+        b"{" + b" " * (65 << 20) + b"}",
+    ],
 )
 def test_bytes_that_are_no_such_file_end_in_an_error(copy, folder, name, content):
     output = copy()

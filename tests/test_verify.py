@@ -1,18 +1,23 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
+import time
 from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from click.testing import CliRunner
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
-from cutmix_gen import GenerateConfig, generate
+from cutmix_gen import GenerateConfig, generate, ledger
 from cutmix_gen.card import write_card
 from cutmix_gen.cli import main
 from cutmix_gen.errors import SetError
+from cutmix_gen.make import finalize
 from cutmix_gen.manifest import Manifest
 from cutmix_gen.masks import STRATEGIES
 from cutmix_gen.shards import SHARD_FORMATS
@@ -283,7 +288,8 @@ def test_a_run_file_that_is_gone_is_found(folder, damaged):
         ({"samples": 3}, "of 3 samples by its file"),
         ({"num_images": 80}, "the file was changed or damaged"),
         ({"number": 2}, "does not describe a run 1"),
-        ({"digest": "d"}, "digest is d"),
+        ({"digest": "d" * 64}, "digest is d"),
+        *[({name: "../x"}, "64 hexadecimal digits") for name in ("digest", "fingerprint", "index_sha256")],
         ({"config": {"colour": 1}}, "settings that this version of cutmix-gen does not take"),
     ],
 )
@@ -459,6 +465,81 @@ def test_a_set_of_which_no_run_was_begun_is_not_finished(damaged):
     shutil.rmtree(damaged / ".cutmix_gen/shards")
     shutil.rmtree(damaged / "data")
     assert "no run was begun" in only_problem(verify(damaged, jobs=1))
+
+
+def test_any_flip_in_the_copy_of_the_records_or_its_seal_is_found_and_mended(parquet, tmp_path, monkeypatch):
+    monkeypatch.setattr(ledger, "WORTH_IT", 1)
+    output = Path(shutil.copytree(parquet, tmp_path / "out"))
+    for path in (output / ".cutmix_gen/shards").iterdir():
+        os.utime(path, (1_700_000_000, 1_700_000_000))
+    finalize(output)
+    copy = output / ".cutmix_gen/records.parquet"
+    seal = copy.with_name("records.parquet.sha256")
+    whole = {copy: copy.read_bytes(), seal: seal.read_bytes()}
+    assert verify(output, jobs=1).ok
+
+    @settings(max_examples=12)
+    @given(place=st.floats(0, 1, exclude_max=True), bit=st.integers(0, 7), path=st.sampled_from([copy, seal]))
+    def check(place, bit, path):
+        for each, content in whole.items():
+            each.write_bytes(content)
+        flip(path, 8 * int(place * len(whole[path])) + bit)
+        said = CliRunner().invoke(main, ["verify", str(output), "-j", "1"])
+        assert said.exit_code == 3, said.output
+        assert ".cutmix_gen/records.parquet: it is damaged" in said.output
+        assert "dropped by `cutmix-gen verify" in said.output
+        if bit % 2:
+            CliRunner().invoke(main, ["verify", str(output), "-j", "1", "--repair"])
+            assert not copy.exists()
+            assert not seal.exists()
+        else:
+            finalize(output)
+            assert copy.is_file()
+        assert verify(output, jobs=1).ok
+
+    check()
+
+
+def test_a_copy_of_the_records_that_was_forged_is_found_and_dropped(parquet, tmp_path, monkeypatch):
+    monkeypatch.setattr(ledger, "WORTH_IT", 1)
+    output = Path(shutil.copytree(parquet, tmp_path / "out"))
+    for path in (output / ".cutmix_gen/shards").iterdir():
+        os.utime(path, (1_700_000_000, 1_700_000_000))
+    finalize(output)
+    copy = output / ".cutmix_gen/records.parquet"
+    table = pq.read_table(copy)
+    samples = table.column_names.index("samples")
+    pq.write_table(table.set_column(samples, "samples", pa.array([7] * len(table))), copy)
+    copy.with_name("records.parquet.sha256").write_text(sha256(copy))
+    found = [problem for problem in verify(output, jobs=1).problems if problem.kind == "copy"]
+    assert [problem.problem for problem in found] == ["it says of shard 0 what its record does not say"]
+    repair(output, found)
+    assert verify(output, jobs=1).ok
+
+
+@pytest.mark.parametrize("number", [2, 3, 99_999_999_999, 10**17])
+def test_a_run_of_a_high_number_is_a_problem_found_at_once(damaged, number):
+    run = damaged / ".cutmix_gen/runs/0001.json"
+    (run.parent / f"{number:04d}.json").write_bytes(run.read_bytes())
+    began = time.process_time()
+    problems = verify(damaged, jobs=1).problems
+    assert time.process_time() - began < 5
+    assert f".cutmix_gen/runs/{number:04d}.json" in {problem.shard for problem in problems}
+    assert any("is gone" in problem.problem for problem in problems) == (number > 2)
+    assert len(problems) <= 3
+
+
+def test_a_plan_of_millions_of_shards_takes_no_time_of_its_own(damaged):
+    run = damaged / ".cutmix_gen/runs/0001.json"
+    facts = json.loads(run.read_text())
+    images = 20_000_000
+    counts = [images - 2, 1, 1]
+    config = facts["config"] | {"shard_size": 3}
+    reseal(run, config=config, num_images=images, class_counts=counts, shards=2 * -(-images // 3), samples=2 * images)
+    began = time.process_time()
+    problems = verify(damaged, jobs=1).problems
+    assert time.process_time() - began < 5
+    assert problems
 
 
 def test_progress_counts_shards_and_samples_that_are_made_again(damaged):

@@ -24,6 +24,7 @@ from cutmix_gen.records import Rows, RowSchema
 from cutmix_gen.shards.base import ShardFormat, ShardLabels, ShardReader, ShardWriter
 from cutmix_gen.shards.damage import DAMAGES
 from cutmix_gen.shards.pages import Chunk, PlainPages, image_chunk
+from cutmix_gen.storage import regular
 
 _ENOUGH_ROWS, _ENOUGH_BYTES = 100, 2 << 20
 """Rows and bytes of images that are enough for a row group: it ends when it has both."""
@@ -54,7 +55,7 @@ class ParquetShards(ShardFormat):
 
     def read(self, path: Path, schema: RowSchema) -> Iterator[Rows]:
         """Read a shard, one row group's worth at a time."""
-        with _damage(path), pa.OSFile(os.fsencode(path)) as source, pq.ParquetFile(source) as file:
+        with _damage(path), pa.OSFile(regular(path)) as source, pq.ParquetFile(source) as file:
             _check_columns(file.schema_arrow, path, schema)
             _check_sizes(file.metadata, source.size(), schema)
             for group in range(file.num_row_groups):
@@ -73,7 +74,7 @@ class _ParquetReader(ShardReader):
         self._path = path
         self._schema = schema
         with _damage(path):
-            self._source = pa.OSFile(os.fsencode(path))
+            self._source = pa.OSFile(regular(path))
             self._file = pq.ParquetFile(self._source)
             _check_columns(self._file.schema_arrow, path, schema)
             _check_sizes(self._file.metadata, self._source.size(), schema)

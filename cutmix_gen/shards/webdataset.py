@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-import os
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from json.encoder import encode_basestring_ascii as _quoted
@@ -17,6 +15,7 @@ import pyarrow as pa
 from cutmix_gen.errors import SetError
 from cutmix_gen.fields import FIELDS, Field
 from cutmix_gen.machine import check_machine
+from cutmix_gen.parsing import parse_json
 from cutmix_gen.records import Rows, RowSchema
 from cutmix_gen.shards.base import ShardFormat, ShardLabels, ShardReader, ShardWriter
 from cutmix_gen.shards.damage import DAMAGES
@@ -30,11 +29,14 @@ from cutmix_gen.shards.tar import (
     read_header,
     tar_blocks,
 )
+from cutmix_gen.storage import regular
 
 _WRITTEN = 64
 """Samples that are put together at a time: small ones stay in the processor's cache until they are written."""
 _BATCH = 256
 """Samples that a reader gives at a time."""
+_JSON_BYTES = 1 << 20
+"""Of the fields of a sample at most: those of 255 sources with long paths are a tenth of it."""
 _NEAR = 64
 """Samples that are read together where neighbours are wanted."""
 
@@ -74,7 +76,7 @@ class _TarReader(ShardReader):
         self._path = path
         self._schema = schema
         with _damage(path):
-            self._file = pa.OSFile(os.fsencode(path))
+            self._file = pa.OSFile(regular(path))
             self._offsets = _offsets_in(index, self._file.size()) if index else _sample_offsets(self._file)
 
     def __len__(self) -> int:
@@ -96,7 +98,7 @@ class _TarReader(ShardReader):
         with _damage(self._path):
             members = members_between(self._file, 0, self._offsets[-1])
             texts = [self._file.read_at(each.size, each.offset) for each in members if each.kind == "json"]
-            facts: list[dict[str, Any]] = [json.loads(text) for text in texts]
+            facts: list[dict[str, Any]] = [parse_json(text, _JSON_BYTES) for text in texts]
             shape = len(facts), self._schema.sources
             return ShardLabels(
                 np.array([fact["label_index"] for fact in facts], np.int32).reshape(shape),
@@ -148,7 +150,7 @@ def shard_members(path: Path) -> Iterator[Member]:
     SetError
         If the file is no such shard.
     """
-    with _damage(path), pa.OSFile(os.fsencode(path)) as file:
+    with _damage(path), pa.OSFile(regular(path)) as file:
         yield from members_of(file)
 
 
@@ -242,7 +244,7 @@ def _rows_json(numbers: npt.NDArray[Any]) -> list[str]:
 def _samples(path: Path) -> Iterator[dict[str, bytes]]:
     """Give the members of each sample by what follows the first dot of their name; `__key__` is before it."""
     sample: dict[str, bytes] = {}
-    with pa.OSFile(os.fsencode(path)) as file:
+    with pa.OSFile(regular(path)) as file:
         for member in members_of(file):
             key = member.key.encode()
             if sample and sample["__key__"] != key:
@@ -260,7 +262,7 @@ def _rows(samples: list[dict[str, bytes]], schema: RowSchema) -> Rows:
         if sample.keys() != kinds:
             found = ", ".join(sorted(sample.keys() - {"__key__"}))
             raise ValueError(f"sample {sample['__key__'].decode()} has the members {found}")
-    facts: list[dict[str, Any]] = [json.loads(sample["json"]) for sample in samples]
+    facts: list[dict[str, Any]] = [parse_json(sample["json"], _JSON_BYTES) for sample in samples]
     columns: dict[str, Any] = {
         "key": [sample["__key__"].decode() for sample in samples],
         "image": [sample[schema.extension] for sample in samples],

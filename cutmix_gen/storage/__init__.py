@@ -13,12 +13,13 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import NamedTuple, TypeVar
 
+from cutmix_gen.errors import IrregularFileError
 from cutmix_gen.storage.folders import is_empty, new_folder
 from cutmix_gen.storage.local import AtomicFile, alone, held, one_at_a_time, remove_local_leftovers, writing
 from cutmix_gen.storage.names import checked_digest, checked_name, is_digest, is_name, path_bytes, path_text
 from cutmix_gen.storage.outputs import STDOUT, is_stdout, is_stream, write_stream
 from cutmix_gen.storage.places import Place, hide_passwords, hide_secrets, is_local, parse_place, place_beside
-from cutmix_gen.storage.sources import check_below, open_source, read_file, source_path
+from cutmix_gen.storage.sources import check_below, open_source, read_file, regular, regular_status, source_path
 
 __all__ = [
     "STDOUT",
@@ -30,6 +31,7 @@ __all__ = [
     "cached",
     "checked_digest",
     "checked_name",
+    "file_size",
     "held",
     "hide_passwords",
     "hide_secrets",
@@ -51,8 +53,10 @@ __all__ = [
     "put_new",
     "put_output",
     "read_ahead",
+    "read_bytes",
     "read_source",
     "real_place",
+    "regular",
     "remove_leftovers",
     "sha256",
     "source_path",
@@ -121,6 +125,28 @@ def atomic_file(where: Place) -> AtomicFile:
     return SentFile(where)
 
 
+def read_bytes(where: Place, limit: int) -> bytes:
+    """Return the content of a regular file, or the first `limit + 1` bytes of it where it has more.
+
+    Raises
+    ------
+    OSError
+        If there is none.
+    """
+    return read_file(os.fsencode(where), limit) if isinstance(where, Path) else where.read_bytes(limit)
+
+
+def file_size(where: Place) -> int:
+    """Return the bytes that a regular file has.
+
+    Raises
+    ------
+    OSError
+        If there is none.
+    """
+    return regular_status(where).st_size if isinstance(where, Path) else where.stat().st_size
+
+
 def put_bytes(where: Place, data: bytes) -> None:
     """Write a small file so that it is there whole or not at all."""
     file = atomic_file(where)
@@ -173,7 +199,7 @@ def put_new(where: Place, data: bytes) -> bool:
 
 def sha256(path: Path) -> str:
     """Return the SHA-256 of a local file in hexadecimal."""
-    with path.open("rb") as file:
+    with open_source(os.fsencode(path)) as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
@@ -225,10 +251,9 @@ def stamps(folder: Place) -> dict[str, Stamp]:
         return found
     with entries:
         for entry in entries:
-            with suppress(FileNotFoundError):  # a temporary file that has got its name meanwhile
-                if entry.is_file():
-                    status = entry.stat()
-                    found[entry.name] = Stamp(status.st_size, status.st_mtime_ns)
+            with suppress(FileNotFoundError, IrregularFileError):  # a temporary file may have got its name meanwhile
+                status = regular_status(entry)
+                found[entry.name] = Stamp(status.st_size, status.st_mtime_ns)
     return found
 
 

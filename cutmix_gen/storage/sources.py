@@ -1,11 +1,14 @@
-"""Opening source images of this machine: regular files below SRC, and no more of them than was scanned."""
+"""Opening files of this machine: regular ones, never waiting, and no more of them than is asked for."""
 
 from __future__ import annotations
 
+import errno
 import os
 import stat
 from io import FileIO
 from pathlib import Path
+
+from cutmix_gen.errors import IrregularFileError
 
 _FLAGS = os.O_RDONLY | os.O_CLOEXEC | os.O_NOCTTY | os.O_NONBLOCK
 """Without O_NONBLOCK, opening a pipe waits for somebody to write to it; of a regular file it changes nothing."""
@@ -30,7 +33,7 @@ def open_source(where: bytes) -> FileIO:
     OSError
         If there is none.
     """
-    handle = os.open(where, _FLAGS)
+    handle = _opened(where)
     try:
         check_regular(os.fstat(handle))
         return os.fdopen(handle, "rb", buffering=0)
@@ -44,7 +47,7 @@ def read_file(where: bytes, limit: int) -> bytes:
 
     A file object would take as long to make as a small image takes to read.
     """
-    handle = os.open(where, _FLAGS)
+    handle = _opened(where)
     try:
         status = os.fstat(handle)
         check_regular(status)
@@ -57,10 +60,47 @@ def read_file(where: bytes, limit: int) -> bytes:
         os.close(handle)
 
 
+def regular(path: Path) -> bytes:
+    """Return a path for libraries that open files themselves, and would wait at a pipe.
+
+    Raises
+    ------
+    OSError
+        If there is no regular file.
+    """
+    regular_status(path)
+    return os.fsencode(path)
+
+
+def regular_status(path: Path | os.DirEntry[str]) -> os.stat_result:
+    """Return what the system knows of a regular file; raises as `regular` does."""
+    try:
+        status = path.stat()
+    except OSError as error:
+        raise _told(error) from error
+    check_regular(status)
+    return status
+
+
+def _opened(where: bytes) -> int:
+    try:
+        return os.open(where, _FLAGS)
+    except OSError as error:
+        raise _told(error) from error
+
+
+def _told(error: OSError) -> OSError:
+    """Return the error of what is no file: a socket, links in a circle."""
+    return IrregularFileError(_IRREGULAR) if error.errno in (errno.ENXIO, errno.ELOOP) else error
+
+
 def check_regular(status: os.stat_result) -> None:
     """Raise `OSError` for what is no regular file: reading a pipe waits, and some devices never end."""
     if not stat.S_ISREG(status.st_mode):
-        raise OSError("it is no regular file")
+        raise IrregularFileError(_IRREGULAR)
+
+
+_IRREGULAR = "it is no regular file"
 
 
 def what_is(path: Path) -> str:

@@ -14,7 +14,13 @@ from cutmix_gen.manifest import Manifest
 from cutmix_gen.records import Problem
 from cutmix_gen.storage import Place
 from cutmix_gen.verify.again import Replays, check_sources, drawn_samples, replay_sample
-from cutmix_gen.verify.description import beside_problems, check_runs, made_shards, stranger_problems
+from cutmix_gen.verify.description import (
+    beside_problems,
+    check_runs,
+    copy_problems,
+    made_shards,
+    stranger_problems,
+)
 from cutmix_gen.verify.repair import repair
 from cutmix_gen.verify.shard import ShardCheck, check_shard
 
@@ -93,6 +99,7 @@ def verify(
         if progress:
             progress.advance(1)
     problems += stranger_problems(manifest, runs)
+    problems += copy_problems(manifest)
     replayed = 0
     if replays:
         bad = {problem.shard for problem in problems}

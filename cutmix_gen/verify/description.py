@@ -4,14 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import pairwise
 
 from cutmix_gen.card import card_files
 from cutmix_gen.errors import CutMixGenError, SetError
-from cutmix_gen.layout import DATA, INDEXES, LICENSE, RECORDS, RUNS
+from cutmix_gen.layout import DATA, INDEXES, LEDGER, LICENSE, RECORDS, RUNS, DataFile
+from cutmix_gen.ledger import Ledger
 from cutmix_gen.manifest import Manifest, RunInfo
 from cutmix_gen.plan import Run
 from cutmix_gen.records import Problem
 from cutmix_gen.sidecars import has_sidecars, shard_list, shard_list_text
+from cutmix_gen.storage import read_bytes, stamps
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,15 +37,16 @@ def check_runs(manifest: Manifest) -> tuple[Runs, list[Problem]]:
     if not numbers:
         problems.append(Problem(RUNS.path(1), "", "no run was begun; the generate command goes on", "unfinished"))
     next_shard = 0
-    for number in range(1, max(numbers, default=0) + 1):
+    for before, number in pairwise([0, *numbers]):
+        if number - before > 1:
+            text = "the file of this run is gone" + (f", and those up to run {number - 1}" * (number - before > 2))
+            problems.append(Problem(RUNS.path(before + 1), "", text, "description"))
         try:
             run = _checked_run(manifest, number)
             if len(sound) == number - 1 and run.first_shard != next_shard:
                 raise SetError(f"its shards begin at {run.first_shard}, they must follow on {next_shard - 1}")
         except (CutMixGenError, OSError) as error:
-            is_gone = not manifest.run_path(number).is_file()
-            text = "the file of this run is gone" if is_gone else str(error)
-            problems.append(Problem(RUNS.path(number), "", text, "description"))
+            problems.append(Problem(RUNS.path(number), "", str(error), "description"))
             continue
         sound.append(run)
         next_shard = run.first_shard + run.shards
@@ -64,11 +68,14 @@ def _checked_run(manifest: Manifest, number: int) -> RunInfo:
 
 def made_shards(manifest: Manifest, runs: list[RunInfo]) -> tuple[list[int], list[Problem]]:
     """Return the shards of which there is anything, and a problem for each run that is not finished."""
-    info = manifest.read_set()
+    extension = manifest.read_set().shard_extension
+    records = set(manifest.record_numbers())
+    files = [file for name in stamps(manifest.root / DATA) if (file := DataFile.parse(f"{DATA}/{name}"))]
     shards: list[int] = []
     problems = []
     for run in runs:
-        made = [shard for shard in run.planned_shards if manifest.has_anything_of(shard, run, info)]
+        own = {file.shard.number for file in files if file.path == run.shard_file(file.shard.number, extension)}
+        made = sorted(shard for shard in records | own if shard in run.planned_shards)
         if len(made) < run.shards:
             text = f"{len(made):,} of {run.shards:,} shards of run {run.number} are made; the generate command goes on"
             problems.append(Problem(RUNS.path(run.number), "", text, "unfinished"))
@@ -88,6 +95,13 @@ def stranger_problems(manifest: Manifest, runs: Runs) -> Iterator[Problem]:
             yield Problem(RECORDS.path(shard), "", text, "stranger")
 
 
+def copy_problems(manifest: Manifest) -> Iterator[Problem]:
+    """Compare the copy of the commit records with them."""
+    problem = Ledger(manifest).copy_problem()
+    if problem:
+        yield Problem(LEDGER, "", problem, "copy")
+
+
 def beside_problems(manifest: Manifest) -> Iterator[Problem]:
     """Check the card, the metadata and the list of shards of a finished set: all follow from the records."""
     try:
@@ -101,6 +115,6 @@ def beside_problems(manifest: Manifest) -> Iterator[Problem]:
         path = manifest.root / name
         if not path.is_file():
             yield Problem(name, "", "the file is missing", "card")
-        elif path.read_bytes() != content:
+        elif read_bytes(path, len(content)) != content:
             text = "it is not what the records give: damaged, changed by hand, or written by another version"
             yield Problem(name, "", text, "card")

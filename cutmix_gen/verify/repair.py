@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from cutmix_gen.layout import RECORDS, RUNS, SIDECAR, shard_at
+from cutmix_gen.ledger import Ledger
 from cutmix_gen.manifest import Manifest, RunInfo
 from cutmix_gen.records import Problem
 from cutmix_gen.storage import Place
@@ -15,6 +16,8 @@ RECORD_GONE = "the commit record of this shard is gone"
 
 def repair(output: Place, problems: Sequence[Problem]) -> list[str]:
     """Drop the records and files of shards that have problems which making them again mends, and bad index files.
+
+    A bad copy of the records goes too.
 
     Nothing else is touched: what describes the set cannot be made again, files of others are others', and a shard
     whose sources are gone could not be made again.
@@ -58,6 +61,8 @@ def _dropped(manifest: Manifest, problems: Sequence[Problem]) -> list[str]:
     dropped = [_drop(manifest, runs, shard) for shard in shards]
     for name in indexes:
         (manifest.root / name).unlink(missing_ok=True)
+    if any(problem.kind == "copy" for problem in problems):
+        Ledger(manifest).drop_copy()
     return [*dropped, *indexes]
 
 

@@ -14,7 +14,7 @@ import numpy.typing as npt
 
 from cutmix_gen.codecs import make_codec
 from cutmix_gen.codecs.pillow import check_room_for
-from cutmix_gen.errors import CutMixGenError, MachineError, SetError
+from cutmix_gen.errors import CutMixGenError, IrregularFileError, MachineError, SetError
 from cutmix_gen.labels import Weights, class_weight, dominant_class, soft_labels
 from cutmix_gen.layout import DATA, RECORDS, Position
 from cutmix_gen.manifest import Manifest
@@ -22,7 +22,7 @@ from cutmix_gen.plan import Run
 from cutmix_gen.recipe import Recipe, parse_recipe
 from cutmix_gen.records import LAM_BINS, NO_BOX, Problem, Rows, ShardRecord, Size
 from cutmix_gen.sidecars import dali_index, has_sidecars
-from cutmix_gen.storage import Place, local_copy, sha256
+from cutmix_gen.storage import Place, file_size, local_copy, read_bytes, sha256
 from cutmix_gen.verify.repair import RECORD_GONE
 
 _TOLERANCE = 1e-6
@@ -113,7 +113,8 @@ def _sidecar_problems(manifest: Manifest, record: ShardRecord, path: Path) -> It
     if not record.file.endswith(".tar"):
         return
     if index.is_file():
-        if index.read_bytes() != dali_index(path).encode():
+        expected = dali_index(path).encode()
+        if read_bytes(index, len(expected)) != expected:
             yield Problem(name, "", "it is not the index of its tar file", "card")
     elif has_sidecars(manifest):
         yield Problem(name, "", "the file is missing", "card")
@@ -127,9 +128,11 @@ def _open_run(output: Place, number: int, _call: str) -> Run:
 
 def _size_problem(file: Place, record: ShardRecord) -> str:
     try:
-        size = file.stat().st_size
+        size = file_size(file)
     except FileNotFoundError:
         return "the file is missing"
+    except IrregularFileError as error:
+        return str(error)
     return "" if size == record.bytes else f"the file has {size:,} bytes, its record says {record.bytes:,}"
 
 
