@@ -102,9 +102,9 @@ def _shards_in(root: Place) -> _Shards | None:
     """Return the shards that a folder holds; None where it is no folder of shards."""
     if not isinstance(root, Path) or not root.is_dir():
         return None
+    beside, hidden = _entries(root)
     if Manifest(root).exists():
         return _own(root)
-    beside, hidden = _entries(root)
     if any(is_folder(entry) and entry.name != b"data" for entry in beside):
         return None
     inside, hidden_inside = _entries(root / "data") if any(is_folder(entry) for entry in beside) else ([], 0)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import os
 from collections import Counter
 from collections.abc import Callable, Iterator
 from itertools import islice
@@ -16,6 +15,7 @@ import pyarrow.parquet as pq
 from cutmix_gen.leftovers import count_leftovers
 from cutmix_gen.parsing import parse_json
 from cutmix_gen.shards.pages import PlainPages, image_chunk
+from cutmix_gen.storage import regular
 from cutmix_gen.storage.members import HELD_BYTES, contents, contents_type, member_path
 
 _LABELS = 1 << 16
@@ -50,7 +50,7 @@ def parquet_images(file: Path, name: str, passed_over: Counter[str], *, is_own: 
     ValueError and others of `DAMAGES`
         If it is no such file, or is damaged.
     """
-    with pa.OSFile(os.fsencode(file)) as source, pq.ParquetFile(source) as parquet:
+    with pa.OSFile(regular(file)) as source, pq.ParquetFile(source) as parquet:
         _check_columns(parquet.schema_arrow)
         _check_rows(parquet.metadata, source.size())
         row = taken = 0
@@ -198,7 +198,7 @@ def names_in(file: Path) -> tuple[str, ...]:
     ValueError
         If it names something that is no class.
     """
-    with pa.OSFile(os.fsencode(file)) as source:
+    with pa.OSFile(regular(file)) as source:
         schema = pq.read_schema(source)
     if _label_kind(schema.field("label").type) == "text":
         return ()

@@ -28,6 +28,8 @@ _log = logging.getLogger(__name__)
 _SPLITS = frozenset({"train", "training", "val", "valid", "validation", "test", "testing", "dev", "eval"})
 _TOLD = 100_000
 """Images after which a scan says how far it is."""
+_LONGEST = 300
+"""Characters of a path that an error quotes."""
 _NAMED = 5
 """Class folders that a warning names at most."""
 _PIECE = 1 << 16
@@ -147,6 +149,7 @@ def looking_through(root: Place) -> Iterator[None]:
         raise  # says what is wrong with a store already
     except OSError as error:
         where = os.fsdecode(error.filename) if isinstance(error.filename, str | bytes) else str(root)
+        where = where if len(where) <= _LONGEST else f"{where[:_LONGEST]}..."
         reason = os.strerror(error.errno).lower() if error.errno else str(error)
         remedy = _REMEDIES.get(error.errno or 0, "See to it")
         if error.errno in _OF_THE_MACHINE:

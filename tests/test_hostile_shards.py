@@ -423,7 +423,7 @@ SPECIAL = {
     "a pipe": os.mkfifo,
     "a device": lambda path: path.symlink_to("/dev/zero"),
     "a socket": lambda path: socket.socket(socket.AF_UNIX).bind(str(path)),
-    "a link to nothing": lambda path: path.symlink_to("nowhere"),
+    "a link to nothing": lambda path: path.symlink_to("nowhere" if path.suffix == ".tar" else path.name),
 }
 
 

@@ -1,8 +1,12 @@
 from __future__ import annotations
 
+import ctypes
 import hashlib
 import os
+import re
 import shutil
+import subprocess
+import sys
 from dataclasses import replace
 
 import numpy as np
@@ -11,6 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from cutmix_gen import source, walk
+from cutmix_gen.archives import scan_source
 from cutmix_gen.errors import SourceError
 from cutmix_gen.index import SourceIndex, write_index
 from cutmix_gen.records import Source
@@ -281,3 +286,89 @@ def test_a_class_without_an_image_counts_and_is_warned_of(tmp_path, caplog):
     caplog.clear()
     scan(tmp_path)
     assert not caplog.text
+
+
+READ_AND_WRITE_ANYTHING = (1, 2)
+"""CAP_DAC_OVERRIDE and CAP_DAC_READ_SEARCH of capability.h, which root has."""
+PR_CAPBSET_DROP = 24
+
+
+def obey_permissions():
+    """Let folders be closed to root too."""
+    if os.geteuid() == 0:
+        prctl = ctypes.CDLL(None, use_errno=True).prctl
+        for capability in READ_AND_WRITE_ANYTHING:
+            if prctl(PR_CAPBSET_DROP, capability, 0, 0, 0) != 0:
+                raise OSError(ctypes.get_errno(), "root cannot be kept from reading anything")
+
+
+@pytest.mark.parametrize(
+    ("closed", "mode", "named"),
+    [("cat", 0o000, "cat"), ("cat/deep", 0o000, "cat/deep"), ("cat", 0o400, "cat/"), ("", 0o000, "")],
+)
+def test_a_folder_that_cannot_be_read_stops_the_scan_with_the_remedy(tmp_path, closed, mode, named):
+    root = tree(tmp_path / "src", "cat/1.png", "cat/2.png", "dog/3.png", "cat/deep/4.png")
+    (root / closed).chmod(mode)
+    command = [sys.executable, "-m", "cutmix_gen", "generate", root, tmp_path / "out"]
+    done = subprocess.run(command, preexec_fn=obey_permissions, capture_output=True, text=True, check=False)
+    (root / closed).chmod(0o700)
+    assert done.returncode == 2
+    where = re.escape(str(root / named))
+    expected = (
+        rf"All of SRC must be readable, but {where}\S* cannot be looked into: permission denied\. Make it readable"
+    )
+    assert re.search(expected, done.stderr), done.stderr
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_folder_that_is_gone_since_its_name_was_read_stops_the_scan_with_the_remedy(tmp_path, monkeypatch):
+    tree(tmp_path, "cat/1.png", "cat/2.png", "dog/3.png")
+    listed = walk.Walk.images
+
+    def images_of_a_folder_that_goes(self, name, limit=None):
+        if name == b"dog":
+            shutil.rmtree(tmp_path / "dog")
+        return listed(self, name, limit)
+
+    monkeypatch.setattr(walk.Walk, "images", images_of_a_folder_that_goes)
+    with pytest.raises(SourceError, match=r"dog cannot be looked into: no such file or directory\. It was there a mom"):
+        scan_source(tmp_path)
+
+
+def test_a_file_that_is_gone_since_its_name_was_read_counts_as_a_broken_link(tmp_path, monkeypatch):
+    tree(tmp_path, "cat/1.png", "cat/2.png", "dog/3.png", "dog/4.png")
+    is_image_name = walk._is_image_name
+
+    def goes(name):
+        if name == b"3.png":
+            (tmp_path / "dog/3.png").unlink()
+        return is_image_name(name)
+
+    monkeypatch.setattr(walk, "_is_image_name", goes)
+    found = scan_source(tmp_path)
+    assert list(found.paths) == [b"cat/1.png", b"cat/2.png", b"dog/4.png"]
+    assert found.passed_over == {"broken link or special file": 1}
+
+
+def test_folders_deeper_than_a_path_can_tell_are_refused_in_few_words(tmp_path):
+    root = tree(tmp_path / "src", "cat/1.png", "cat/2.png")
+    here = os.open(root / "cat", os.O_RDONLY)
+    for _ in range(25):
+        os.mkdir("d" * 200, dir_fd=here)
+        deeper = os.open("d" * 200, os.O_RDONLY, dir_fd=here)
+        os.close(here)
+        here = deeper
+    os.close(here)
+    with pytest.raises(SourceError, match=r"file name too long\. Bring what lies so deep further up") as caught:
+        scan_source(root)
+    assert len(str(caught.value)) < 600
+
+
+@pytest.mark.parametrize("command", ["generate", "preview"])
+def test_a_link_to_itself_is_no_folder(tmp_path, command):
+    (tmp_path / "src").symlink_to("src")
+    options = ["-o", tmp_path / "x.png"] if command == "preview" else [tmp_path / "out"]
+    arguments = [sys.executable, "-m", "cutmix_gen", command, tmp_path / "src", *options]
+    done = subprocess.run(arguments, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr.count("\n")) == (2, 1)
+    assert "there is no folder" in done.stderr

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
@@ -12,7 +10,7 @@ from cutmix_gen.report.facts import Facts, gather
 from cutmix_gen.report.names import shown
 from cutmix_gen.report.plots import lam_plot, mass_plot, size_plot, spread_plot
 from cutmix_gen.report.tiles import make_tiles
-from cutmix_gen.storage import Place
+from cutmix_gen.storage import Place, real_place
 from cutmix_gen.version import __version__
 
 _NAMED_MASSES = 20
@@ -53,8 +51,7 @@ def page(output: Place, seed: int = 0) -> str:
 
 
 def _name_of(output: Place) -> str:
-    whole = output.resolve() if isinstance(output, Path) else output
-    return whole.name or str(output)
+    return real_place(output).name or str(output)
 
 
 def _environment() -> Environment:

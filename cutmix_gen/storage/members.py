@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from cutmix_gen.machine import check_machine
-from cutmix_gen.storage.sources import check_regular, open_source
+from cutmix_gen.storage.sources import open_source, regular, regular_status
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -59,9 +59,7 @@ def read_member(root: Path, path: bytes, limit: int) -> bytes:
         raise NotADirectoryError(f"{path!r} leads through a file")
     shard = root / os.fsdecode(match[1])
     if match[2] is None:
-        status = shard.stat()
-        check_regular(status)
-        images = _images(shard, status.st_mtime_ns, int(match[3]))
+        images = _images(shard, regular_status(shard).st_mtime_ns, int(match[3]))
         if int(match[4]) >= len(images):
             raise OSError(f"{shard.name} has no row {int(match[4])} in row group {int(match[3])}")
         data: bytes = images[int(match[4])].as_py() or b""
@@ -80,7 +78,7 @@ def _images(shard: Path, _changed: int, group: int) -> Any:
     import pyarrow.parquet as pq  # noqa: PLC0415
 
     try:
-        with pa.OSFile(os.fsencode(shard)) as file, pq.ParquetFile(file) as parquet:
+        with pa.OSFile(regular(shard)) as file, pq.ParquetFile(file) as parquet:
             column = parquet.read_row_group(group, columns=["image"], use_threads=False).column("image")
         if contents_type(column.type) is None:
             raise ValueError(f"its column image holds {column.type}")

@@ -107,7 +107,9 @@ def what_is(path: Path) -> str:
     """Return what lies at a path, links followed, in a word or two; `REGULAR` for what may be read."""
     try:
         mode = path.stat().st_mode
-    except FileNotFoundError:
+    except OSError as error:
+        if error.errno not in (errno.ENOENT, errno.ELOOP):
+            raise
         return "a link to nothing" if path.is_symlink() else "gone"
     return _KINDS.get(stat.S_IFMT(mode), "a special file")
 
