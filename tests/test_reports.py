@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import shutil
+import signal
 from pathlib import Path
 from typing import Any
 
@@ -13,8 +15,10 @@ from click.testing import CliRunner
 from PIL import Image
 
 from cutmix_gen.cli import main
+from cutmix_gen.report.page import page
+from tests.faults.runs import records, wait_for
 from tests.plain import Count, plain_count
-from tests.sets import make_folder, start
+from tests.sets import kill_group, make_folder, start
 
 SAMPLES = Path(__file__).parent.parent / "samples"
 
@@ -179,3 +183,177 @@ def test_an_image_that_two_runs_cannot_read_is_one_image(tmp_path):
     facts = check_info(output)
     assert ([skip["path"] for skip in facts["skipped"]], facts["lost_samples"]) == (["class-1/0003.jpg"], 5)
     assert "Could not read 1 source image:" in say("info", output)
+
+
+# Scenarios: each makes a set of the samples and does something to it; what is said must be what a plain count gives.
+
+
+def photos(place: Path) -> tuple[object, ...]:
+    return SAMPLES / "photos", place / "out", "--size", "24", "--shard-size", "16", "--copies", "2"
+
+
+def clothes(place: Path) -> tuple[object, ...]:
+    options = ("--format", "webdataset", "--shard-size", "20", "--sidecars")
+    return SAMPLES / "fashion-mnist", place / "out", *options
+
+
+def finished(place: Path, command: tuple[object, ...]) -> None:
+    check_report(place / "out", made(*command))
+
+
+def resumed_when_all_is_done(place: Path, command: tuple[object, ...]) -> None:
+    made(*command)
+    check_report(place / "out", made(*command), before=plain_count(place / "out")[0])
+
+
+def appended(place: Path, command: tuple[object, ...]) -> None:
+    made(*command)
+    more = ("--append", "--seed", "3", "--strategy", "patches:2", "--strategy", "mixup", "--no-originals")
+    check_report(place / "out", made(*command, *more), run=2)
+
+
+def appended_in_part(place: Path, command: tuple[object, ...]) -> None:
+    made(*command)
+    check_report(place / "out", made(*command, "--append", "--seed", "3", "--slice", "0/3"), run=2)
+    assert "**Unfinished:**" in (place / "out/README.md").read_text()
+
+
+def overwritten(place: Path, command: tuple[object, ...]) -> None:
+    made(*command)
+    made(*command, "--append", "--seed", "3")
+    check_report(place / "out", made(*command, "--overwrite", "--seed", "4"))
+
+
+def sliced(place: Path, command: tuple[object, ...]) -> None:
+    for part in range(3):
+        before = plain_count(place / "out")[0]
+        check_report(place / "out", made(*command, "--slice", f"{part}/3"), before=before)
+
+
+def sliced_in_part(place: Path, command: tuple[object, ...]) -> None:
+    check_report(place / "out", made(*command, "--slice", "1/3"))
+
+
+def without_originals(place: Path, command: tuple[object, ...]) -> None:
+    check_report(place / "out", made(*command, "--no-originals", "--copies", "1.3"))
+
+
+def without_copies(place: Path, command: tuple[object, ...]) -> None:
+    check_report(place / "out", made(*command, "--copies", "0"))
+
+
+def exact_pairs(place: Path, command: tuple[object, ...]) -> None:
+    names = sorted(path.name for path in command[0].iterdir())
+    (place / "pairs.csv").write_text(f"{names[0]},{names[1]},40\n{names[2]},{names[0]},30\n")
+    plain = [each for each in command if each not in ("--copies", "2")]
+    check_report(place / "out", made(*plain, "--pairs", place / "pairs.csv"))
+
+
+def interrupted(place: Path, command: tuple[object, ...]) -> None:
+    process = start("generate", *command, "-j", "2")
+    wait_for(lambda: len(records(place / "out")) > 2)
+    kill_group(process, signal.SIGKILL)
+    process.communicate()
+    # A process may be killed between a shard and its record: then there is a file that does not count.
+    for path in (place / "out/data").iterdir():
+        if not any(f"-{record.stem}." in path.name for record in records(place / "out")):
+            path.unlink()
+
+
+def interrupted_and_resumed(place: Path, command: tuple[object, ...]) -> None:
+    interrupted(place, command)
+    before = plain_count(place / "out")[0]
+    check_report(place / "out", made(*command), before=before)
+
+
+def repaired(place: Path, command: tuple[object, ...]) -> None:
+    made(*command)
+    for path in sorted((place / "out/data").glob("*-*[02].*")):
+        if path.suffix != ".idx":
+            path.write_bytes(path.read_bytes()[:-7] + b"damaged")
+    say("verify", place / "out", "--repair", "-j", "1", code=3)
+    assert "**Unfinished:**" in (place / "out/README.md").read_text()
+    listed = place / "out/shards.json"
+    if listed.is_file():
+        assert len(json.loads(listed.read_text())["shardlist"]) == plain_count(place / "out")[0].shards
+
+
+def repaired_and_made_again(place: Path, command: tuple[object, ...]) -> None:
+    repaired(place, command)
+    before = plain_count(place / "out")[0]
+    check_report(place / "out", made(*command), before=before)
+
+
+def with_broken_images(place: Path, command: tuple[object, ...]) -> None:
+    folder = shutil.copytree(command[0], place / "images")
+    for path in sorted(path for path in folder.rglob("*") if path.is_file())[5:40:11]:
+        path.write_bytes(b"broken")
+    report = made(folder, *command[1:], "--max-failures", "4", code=3)
+    check_report(place / "out", report)
+    assert len(report["skipped"]) == 4
+
+
+def converted(place: Path, command: tuple[object, ...]) -> None:
+    made(*command)
+    other = "parquet" if "webdataset" in command else "webdataset"
+    facts = json.loads(say("convert", place / "out", place / "new", "--format", other, "--json", "-j", "1"))
+    count = plain_count(place / "new")[0]
+    assert (facts["samples"], facts["new_shards"]) == (count.samples, count.shards)
+    shutil.rmtree(place / "out")
+    (place / "new").rename(place / "out")
+
+
+SCENARIOS = (
+    finished,
+    resumed_when_all_is_done,
+    appended,
+    appended_in_part,
+    overwritten,
+    sliced,
+    sliced_in_part,
+    without_originals,
+    without_copies,
+    exact_pairs,
+    interrupted,
+    interrupted_and_resumed,
+    repaired,
+    repaired_and_made_again,
+    with_broken_images,
+    converted,
+)
+
+
+@pytest.mark.parametrize("command", [photos, clothes])
+@pytest.mark.parametrize("scenario", SCENARIOS)
+def test_what_is_said_is_what_a_plain_count_gives(scenario, command, tmp_path):
+    scenario(tmp_path, command(tmp_path))
+    facts = check_info(tmp_path / "out", code=0)
+    check_text(tmp_path / "out", facts)
+    check_page(tmp_path / "out", facts)
+
+
+def check_text(output: Path, facts: dict[str, Any]) -> None:
+    """Require that `info` and `verify` say the same in words."""
+    count = plain_count(output)[0]
+    text = say("info", output)
+    assert f"{count.samples:,}: {count.original:,} originals, {count.synthetic:,} mixed" in text
+    is_finished = facts["shards"] == facts["planned_shards"]
+    checked = json.loads(say("verify", output, "-j", "1", "--json", code=0 if is_finished else 3))
+    assert (checked["shards"], checked["samples"]) == (count.shards, count.samples)
+    assert {problem["shard"].split("/")[1] for problem in checked["problems"]} <= {"runs"}
+
+
+def check_page(output: Path, facts: dict[str, Any]) -> None:
+    """Require that the page says the same."""
+    text = page(output)
+    count, runs = plain_count(output)
+    assert f"{count.original:,} originals and {count.synthetic:,} mixed samples of {facts['num_classes']}" in text
+    assert ("Unfinished:" in text) == (facts["shards"] < facts["planned_shards"])
+    for run in facts["runs"]:
+        made_of_it = runs.get(run["number"], Count()).samples
+        whole = made_of_it == run["samples"]
+        samples = f"{made_of_it:,}" if whole else f"{made_of_it:,} of {run['samples']:,}"
+        assert f"{run['num_images']:,} source images of <code>{run['source']}</code> give {samples} samples" in text
+    for name, strategy in count.strategies.items():
+        if name != "original":
+            assert f'{name} <span class="soft">{strategy:,} sample' in text

@@ -12,7 +12,7 @@ ANSWERS = {
     "generate": ("cutmix_gen.records.Report", "cutmix_gen.cli.answers.Output"),
     "generate --dry-run": ("cutmix_gen.estimate.Estimate",),
     "info": ("cutmix_gen.describe.Description",),
-    "verify": ("cutmix_gen.cli.answers.Verified",),
+    "verify": ("cutmix_gen.cli.answers.Verified", "cutmix_gen.cli.answers.Repaired"),
     "convert": ("cutmix_gen.cli.answers.Converted",),
     "export": ("cutmix_gen.cli.answers.Exported",),
     "--progress json": ("cutmix_gen.cli.progress.Standing",),
@@ -57,14 +57,20 @@ class Verified:
     """Samples that were made again and compared."""
     problems: list[Found]
     """What is wrong."""
-    dropped: list[str] | None
-    """The files that --repair dropped; null without it."""
 
     @classmethod
-    def of(cls, result: Verification, dropped: list[str] | None) -> Verified:
+    def of(cls, result: Verification) -> Verified:
         """Return what is said of a result."""
         problems = [Found(each.shard, each.key, each.problem) for each in result.problems]
-        return cls(result.ok, result.shards, result.samples, result.replayed, problems, dropped)
+        return cls(result.ok, result.shards, result.samples, result.replayed, problems)
+
+
+@dataclass(frozen=True, slots=True)
+class Repaired:
+    """What `verify --repair` did."""
+
+    dropped: list[str]
+    """With --repair only: the files that it dropped."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,7 @@ import sys
 
 import click
 
-from cutmix_gen.cli.answers import Verified
+from cutmix_gen.cli.answers import Repaired, Verified
 from cutmix_gen.cli.options import (
     FOUND_WRONG,
     OUT,
@@ -72,7 +72,7 @@ def command(
         result = run_verify(output, deep=deep, jobs=jobs, replays=replays, progress=shown)
     dropped = run_repair(output, result.problems) if repair else None
     if as_json:
-        print_json(Verified.of(result, dropped))
+        print_json(Verified.of(result), *([] if dropped is None else [Repaired(dropped)]))
     elif not quiet or not result.ok:
         say(verification_lines(result, output, dropped))
     sys.exit(0 if result.ok else FOUND_WRONG)

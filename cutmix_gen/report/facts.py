@@ -22,6 +22,8 @@ class RunFacts:
 
     info: RunInfo
     config: GenerateConfig
+    samples: int
+    """That are there."""
     strategies: Counter[str]
     """Mixed samples by strategy."""
     unreadable: int
@@ -69,13 +71,18 @@ def gather(output: Place, seed: int) -> Facts:
 
 
 def _runs(output: Place, runs: list[RunInfo]) -> list[RunFacts]:
+    samples: Counter[int] = Counter()
     strategies: dict[int, Counter[str]] = defaultdict(Counter)
     unreadable: dict[int, set[str]] = defaultdict(set)
     for record in Ledger(Manifest(output)).records():
+        samples[record.run] += record.samples
         if record.kind == "cutmix":
             strategies[record.run].update(record.strategies)
         unreadable[record.run].update(skip.path for skip in record.skipped if skip.unreadable)
-    return [RunFacts(run, run.config_in(output), strategies[run.number], len(unreadable[run.number])) for run in runs]
+    return [
+        RunFacts(run, run.config_in(output), samples[number], strategies[number], len(unreadable[number]))
+        for number, run in ((run.number, run) for run in runs)
+    ]
 
 
 def size_of(row: Row) -> Size:

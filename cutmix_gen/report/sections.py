@@ -205,7 +205,10 @@ class RunView:
     number: int
     source: str
     images: int
+    made: int
+    """Samples that are there."""
     samples: int
+    """Of the plan."""
     command: str
     quotas: list[str]
     """Lines of the file that the command calls `pairs.csv`."""
@@ -229,6 +232,7 @@ def _run_view(run: RunFacts, facts: Facts) -> RunView:
         number=info.number,
         source=shown(info.source, _PATH),
         images=info.num_images,
+        made=run.samples,
         samples=info.samples,
         command=_command(run, facts),
         quotas=[shown(line, _PATH) for line in config.pairs[:_QUOTAS]],

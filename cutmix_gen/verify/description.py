@@ -118,3 +118,14 @@ def beside_problems(manifest: Manifest) -> Iterator[Problem]:
         elif read_bytes(path, len(content)) != content:
             text = "it is not what the records give: damaged, changed by hand, or written by another version"
             yield Problem(name, "", text, "card")
+    if has_sidecars(manifest):
+        yield from _index_problems(manifest)
+
+
+def _index_problems(manifest: Manifest) -> Iterator[Problem]:
+    """Give the index files that are missing beside tar shards: a run that is at work has none yet."""
+    there = stamps(manifest.root / DATA)
+    for record in Ledger(manifest).records():
+        index = manifest.sidecar_path(record).name
+        if record.file.endswith(".tar") and index not in there:
+            yield Problem(f"{DATA}/{index}", "", "the file is missing", "card")

@@ -4,14 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from cutmix_gen.card import write_card
 from cutmix_gen.layout import RECORDS, RUNS, SIDECAR, shard_at
 from cutmix_gen.ledger import Ledger
 from cutmix_gen.manifest import Manifest, RunInfo
 from cutmix_gen.records import Problem
-from cutmix_gen.storage import Place
+from cutmix_gen.sidecars import has_sidecars, shard_list, shard_list_text
+from cutmix_gen.storage import Place, put_bytes
 
 RECORD_GONE = "the commit record of this shard is gone"
 """Also what a shard is like for a moment before it is committed."""
+_UNTOLD = ("description", "stranger")
+"""Kinds of problems with which no card can be written: nobody knows what the records say."""
 
 
 def repair(output: Place, problems: Sequence[Problem]) -> list[str]:
@@ -63,7 +67,17 @@ def _dropped(manifest: Manifest, problems: Sequence[Problem]) -> list[str]:
         (manifest.root / name).unlink(missing_ok=True)
     if any(problem.kind == "copy" for problem in problems):
         Ledger(manifest).drop_copy()
+    if dropped and not any(problem.kind in _UNTOLD for problem in problems):
+        _tell(manifest)
     return [*dropped, *indexes]
+
+
+def _tell(manifest: Manifest) -> None:
+    """Have the card and the list of shards, where there are such, count no shard that is gone."""
+    if manifest.has_card():
+        write_card(manifest)
+    if has_sidecars(manifest):
+        put_bytes(shard_list(manifest), shard_list_text(manifest))
 
 
 def _drop(manifest: Manifest, runs: list[RunInfo], shard: int) -> str:

@@ -21,7 +21,7 @@ from cutmix_gen.manifest import Manifest
 from cutmix_gen.plan import Run
 from cutmix_gen.recipe import Recipe, parse_recipe
 from cutmix_gen.records import LAM_BINS, NO_BOX, Problem, Rows, ShardRecord, Size
-from cutmix_gen.sidecars import dali_index, has_sidecars
+from cutmix_gen.sidecars import dali_index
 from cutmix_gen.storage import Place, file_size, local_copy, read_bytes, sha256
 from cutmix_gen.verify.repair import RECORD_GONE
 
@@ -107,17 +107,14 @@ def _first(checker: _Checker, record: ShardRecord) -> Iterator[Problem]:
 
 
 def _sidecar_problems(manifest: Manifest, record: ShardRecord, path: Path) -> Iterator[Problem]:
-    """Check the index file beside a tar shard, where there are such files."""
-    index = manifest.sidecar_path(record)
-    name = f"{DATA}/{index.name}"
+    """Check the index file beside a tar shard, where there is one."""
     if not record.file.endswith(".tar"):
         return
+    index = manifest.sidecar_path(record)
     if index.is_file():
         expected = dali_index(path).encode()
         if read_bytes(index, len(expected)) != expected:
-            yield Problem(name, "", "it is not the index of its tar file", "card")
-    elif has_sidecars(manifest):
-        yield Problem(name, "", "the file is missing", "card")
+            yield Problem(f"{DATA}/{index.name}", "", "it is not the index of its tar file", "card")
 
 
 @lru_cache(maxsize=4)
