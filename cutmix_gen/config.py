@@ -4,27 +4,25 @@ from __future__ import annotations
 
 import hashlib
 import json
-import math
-from collections.abc import Collection
-from dataclasses import Field, dataclass, field, fields, replace
+from dataclasses import dataclass, field, fields
 from typing import Any
 
 from cutmix_gen.codecs import CODECS, IMAGE_FORMATS, INTERPOLATIONS, MAX_PIXELS, MODES, MOST_PIXELS, Encoding
-from cutmix_gen.errors import UsageError, did_you_mean
+from cutmix_gen.config_values import Failures, parse_bounds, parse_failures, parse_size, parse_slice
+from cutmix_gen.errors import UsageError
 from cutmix_gen.execute import CLUSTERS, ENGINES
 from cutmix_gen.geometry import FITS, Fit, RandomResizedCrop
 from cutmix_gen.layout import is_split
 from cutmix_gen.masks import STRATEGIES, LamLaw, WeightedStrategy, parse_strategies
+from cutmix_gen.option import checked, flag_of, option
 from cutmix_gen.pairing import PAIRINGS, GivenPairing, Pairing
 from cutmix_gen.quotas import Quota, parse_quotas
 from cutmix_gen.ranges import (
     ALPHA,
     ASPECT,
     COPIES,
-    FAILURES,
     JOBS,
     PART,
-    PERCENT,
     QUALITY,
     SAMPLES,
     SCALE,
@@ -35,7 +33,6 @@ from cutmix_gen.ranges import (
     SLICES,
     WEIGHT,
     Range,
-    whole_number,
 )
 from cutmix_gen.records import Size
 from cutmix_gen.shards import SHARD_FORMATS
@@ -53,27 +50,8 @@ _LONGEST_SPLIT = 100
 _LONGEST_WEBP = 16_383
 """Pixels of a side."""
 
-_AUTO = "auto"
-_AUTO_FIELDS = ("mode", "image_format", "codec", "dense_labels")
-
-
-def _option(  # noqa: PLR0913  a declaration reads better flat
-    default: Any,
-    text: str,
-    *,
-    choices: Collection[str] | None = None,
-    among: Range | None = None,
-    metavar: str | None = None,
-    flag: str | None = None,
-    identity: bool = True,
-) -> Any:
-    """Declare an option.
-
-    The command line makes its option of it, and the digest takes the field in if it decides about the bytes
-    (`identity`).
-    """
-    metadata = {"help": text, "choices": choices, "among": among, "metavar": metavar, "flag": flag}
-    return field(default=default, metadata=metadata | {"identity": identity})
+AUTO = "auto"
+AUTO_FIELDS = ("mode", "image_format", "codec", "dense_labels")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -91,106 +69,104 @@ class GenerateConfig:
     output: Place
     """The folder of the set, or its URI."""
 
-    format: str = _option("parquet", "Shard format.", choices=tuple(SHARD_FORMATS))
-    copies: float | None = _option(
+    format: str = option("parquet", "Shard format.", choices=tuple(SHARD_FORMATS))
+    copies: float | None = option(
         None,
         "CutMix samples per source image; 0.5 makes one of every second image.  [default: 1]",
         among=COPIES,
         metavar="FLOAT",
     )
-    num_samples: int | None = _option(None, "CutMix samples in all, instead of --copies.", among=SAMPLES, metavar="INT")
-    originals: bool = _option(
+    num_samples: int | None = option(None, "CutMix samples in all, instead of --copies.", among=SAMPLES, metavar="INT")
+    originals: bool = option(
         True,
         "Write the originals too, in the same schema, with one-hot labels.",
         flag="--originals/--no-originals",
     )
-    strategy: tuple[str, ...] = _option(
+    strategy: tuple[str, ...] = option(
         ("cutmix",),
         f"Way of mixing: {', '.join(STRATEGIES)}. May be repeated; a sample's strategy is drawn by "
         f"weight.  [{WEIGHT.bounds}]",
         metavar="NAME[:WEIGHT]",
     )
-    alpha: float = _option(1.0, "The share of the base is drawn from Beta(alpha, alpha).", among=ALPHA, metavar="FLOAT")
-    mix_option: tuple[str, ...] = _option(
+    alpha: float = option(1.0, "The share of the base is drawn from Beta(alpha, alpha).", among=ALPHA, metavar="FLOAT")
+    mix_option: tuple[str, ...] = option(
         (), "A strategy's own parameter, e.g. grid=4 for patches. May be repeated.", metavar="KEY=VALUE"
     )
-    lam_range: str = _option(
+    lam_range: str = option(
         "", f"Only samples whose base owns a share between these two.  [{SHARE.bounds}]", metavar="LO,HI"
     )
-    stratify: bool = _option(
+    stratify: bool = option(
         False, "Spread the drawn lam evenly over its law within each block: less noise.", flag="--stratify"
     )
-    pairing: str = _option("random", "Who is mixed with whom.", choices=tuple(PAIRINGS))
-    pairs: tuple[str, ...] = _option(
+    pairing: str = option("random", "Who is mixed with whom.", choices=tuple(PAIRINGS))
+    pairs: tuple[str, ...] = option(
         (),
         "CSV file of class_a,class_b,count: exactly so many samples with a base of class_a and a donor of class_b, "
         "instead of --copies.",
         metavar="FILE",
     )
-    size: str = _option(
+    size: str = option(
         "keep",
         f"Size of every image. keep: the base image's own size, the donor fitted to cover it.  [sides {SIDE.bounds}]",
         metavar="keep|N|WxH",
     )
-    fit: str = _option("center-crop", "How an image reaches the size.", choices=tuple(FITS))
-    scale: str = _option(
+    fit: str = option("center-crop", "How an image reaches the size.", choices=tuple(FITS))
+    scale: str = option(
         "0.08,1",
         f"Of random-resized-crop: bounds of the crop's share of the image's area.  [{SCALE.bounds}]",
         metavar="LO,HI",
     )
-    aspect: str = _option(
+    aspect: str = option(
         "3/4,4/3",
         f"Of random-resized-crop: bounds of the crop's width over its height.  [{ASPECT.bounds}]",
         metavar="LO,HI",
     )
-    interpolation: str = _option("bilinear", "How images are resized, antialiased.", choices=INTERPOLATIONS)
-    hflip: float = _option(
-        0.0, "Probability with which each image is mirrored before mixing.", among=SHARE, metavar="P"
-    )
-    mode: str = _option(
-        _AUTO,
+    interpolation: str = option("bilinear", "How images are resized, antialiased.", choices=INTERPOLATIONS)
+    hflip: float = option(0.0, "Probability with which each image is mirrored before mixing.", among=SHARE, metavar="P")
+    mode: str = option(
+        AUTO,
         "One pixel mode for the whole set. auto keeps a grayscale or 16-bit set as it is.",
-        choices=(_AUTO, *MODES),
+        choices=(AUTO, *MODES),
     )
-    image_format: str = _option(
-        _AUTO,
+    image_format: str = option(
+        AUTO,
         "One image format for the whole set. auto: JPEG where most sources are JPEG, else PNG.",
-        choices=(_AUTO, *IMAGE_FORMATS),
+        choices=(AUTO, *IMAGE_FORMATS),
     )
-    quality: int = _option(95, "Of JPEG and WebP; 100 makes WebP lossless.", among=QUALITY, metavar="INT")
-    subsampling: str = _option("444", "Of JPEG's colour.", choices=("444", "422", "420"))
-    label_smoothing: float = _option(
+    quality: int = option(95, "Of JPEG and WebP; 100 makes WebP lossless.", among=QUALITY, metavar="INT")
+    subsampling: str = option("444", "Of JPEG's colour.", choices=("444", "422", "420"))
+    label_smoothing: float = option(
         0.0, "Share of the dense label that is spread over all classes.", among=PART, metavar="FLOAT"
     )
-    dense_labels: str = _option(
-        _AUTO,
+    dense_labels: str = option(
+        AUTO,
         f"Write a vector of all classes with each sample. auto: up to {DENSE_LABELS_UP_TO:,} classes.",
-        choices=(_AUTO, "always", "never"),
+        choices=(AUTO, "always", "never"),
     )
-    split: str = _option("train", "Name of the split in file names and card.", metavar="NAME")
-    max_pixels: int = _option(
+    split: str = option("train", "Name of the split in file names and card.", metavar="NAME")
+    max_pixels: int = option(
         MAX_PIXELS,
         "An image whose header claims more pixels is skipped before it is decoded.",
         among=Range(1, MOST_PIXELS),
         metavar="INT",
     )
-    license: str = _option(
+    license: str = option(
         "", "Licence of the images, for the dataset card, e.g. cc-by-4.0.", metavar="NAME", identity=False
     )
-    sidecars: bool = _option(
+    sidecars: bool = option(
         False,
         "Write a list of the shards with their counts too, and index files for DALI beside tar shards.",
         flag="--sidecars",
         identity=False,
     )
-    shard_size: int = _option(
+    shard_size: int = option(
         1000,
         "Samples a shard at most; a small set is cut finer so that every core has work.",
         among=SHARD_SIZE,
         metavar="INT",
     )
-    seed: int = _option(0, "Start of every random draw.", among=SEED, metavar="INT")
-    jobs: int | None = _option(
+    seed: int = option(0, "Start of every random draw.", among=SEED, metavar="INT")
+    jobs: int | None = option(
         None,
         "Processes to work with, of which none is without a task.  [default: usable cores]",
         among=JOBS,
@@ -198,35 +174,49 @@ class GenerateConfig:
         flag="-j/--jobs",
         identity=False,
     )
-    backend: str = _option(
+    backend: str = option(
         "loky",
         "Engine that runs the tasks. dask, ray and spark are extras: a cluster, or workers on this machine.",
         choices=tuple(ENGINES),
         identity=False,
     )
-    address: str = _option(
+    address: str = option(
         "",
         "Where a cluster of --backend runs: tcp://HOST:8786 (dask), auto or ray://HOST:10001, spark://HOST:7077.",
         metavar="URI",
         identity=False,
     )
-    slice: str | None = _option(
+    slice: str | None = option(
         None,
         f"Make only every Nth task, the Ith first (I from 0): one process of several.  [N {SLICES.bounds}]",
         metavar="I/N",
         identity=False,
     )
-    codec: str = _option(
-        _AUTO,
+    codec: str = option(
+        AUTO,
         "auto: turbo where the faster libraries of the extra `fast` are installed.",
-        choices=(_AUTO, *CODECS),
+        choices=(AUTO, *CODECS),
     )
-    max_failures: str = _option(
-        "1%", "Stop when more sources than this are unreadable.", metavar="N|P%", identity=False
-    )
-    force: bool = _option(False, "Go on though the disk seems too small.", flag="--force", identity=False)
-    append: bool = _option(False, "Add a run to a set that is there.", flag="--append", identity=False)
-    overwrite: bool = _option(False, "Replace a set that is there.", flag="--overwrite", identity=False)
+    max_failures: str = option("1%", "Stop when more sources than this are unreadable.", metavar="N|P%", identity=False)
+    force: bool = option(False, "Go on though the disk seems too small.", flag="--force", identity=False)
+    append: bool = option(False, "Add a run to a set that is there.", flag="--append", identity=False)
+    overwrite: bool = option(False, "Replace a set that is there.", flag="--overwrite", identity=False)
+
+    # What the texts above say, worked out once.
+    target: Size | None = field(init=False, repr=False, compare=False)
+    """The size of every image, or None where each keeps its own."""
+    fit_method: Fit = field(init=False, repr=False, compare=False)
+    """The way images are fitted."""
+    lam_bounds: tuple[float, float] | None = field(init=False, repr=False, compare=False)
+    """Between which the base's share of a sample has to lie, if it matters."""
+    strategies: tuple[WeightedStrategy, ...] = field(init=False, repr=False, compare=False)
+    """The strategies with their probabilities."""
+    quotas: tuple[Quota, ...] = field(init=False, repr=False, compare=False)
+    """How many samples of which classes are wanted, where `--pairs` says so."""
+    failures: Failures = field(init=False, repr=False, compare=False)
+    """How many sources may be unreadable."""
+    task_slice: tuple[int, int] = field(init=False, repr=False, compare=False)
+    """(I, N): of all tasks this process makes those whose number is I modulo N."""
 
     def __post_init__(self) -> None:
         for name in ("source", "output"):
@@ -236,16 +226,30 @@ class GenerateConfig:
                 object.__setattr__(self, item.name, checked(item, getattr(self, item.name)))
         if self.copies == 1.0 and self.num_samples is None and not self.pairs:
             object.__setattr__(self, "copies", None)  # what is the default is the default, said or not
-        object.__setattr__(self, "size", _canonical_size(self.size))
         for name in ("lam_range", "scale", "aspect"):
             object.__setattr__(self, name, getattr(self, name).replace(" ", ""))
+        self._parse()
         self._check_names()
         self._check_together()
-        parse_strategies(self.strategy, self.mix_option)
-        self._check_bounds()
         self._check_effect()
-        self.allowed_failures(1)
-        self.slice_of_tasks()
+
+    def _parse(self) -> None:
+        """Note what the texts say: here and nowhere else."""
+        target = parse_size(self.size)
+        scale = parse_bounds("scale", self.scale, SCALE, "0.2,1")
+        aspect = parse_bounds("aspect", self.aspect, ASPECT, "3/4,4/3")
+        is_random = self.fit == RandomResizedCrop.name
+        for name, value in {
+            "size": "keep" if target is None else f"{target.width}x{target.height}",
+            "target": target,
+            "fit_method": RandomResizedCrop(scale, aspect) if is_random else FITS[self.fit](),
+            "lam_bounds": parse_bounds("lam_range", self.lam_range, SHARE, "0.2,0.8") if self.lam_range else None,
+            "strategies": tuple(parse_strategies(self.strategy, self.mix_option)),
+            "quotas": parse_quotas(self.pairs),
+            "failures": parse_failures(self.max_failures),
+            "task_slice": parse_slice(self.slice),
+        }.items():
+            object.__setattr__(self, name, value)
 
     def _check_names(self) -> None:
         if not is_split(self.split) or len(self.split) > _LONGEST_SPLIT or self.split == "all":
@@ -259,12 +263,6 @@ class GenerateConfig:
                 "--license must be a name on one line, of 200 characters at most, e.g. cc-by-4.0, but it is "
                 f"'{brief(self.license)}'."
             )
-
-    def _check_bounds(self) -> None:
-        for name, among, example in (("scale", SCALE, "0.2,1"), ("aspect", ASPECT, "3/4,4/3")):
-            _check_bounds(name, getattr(self, name), among, example)
-        if self.lam_range:
-            _check_bounds("lam_range", self.lam_range, SHARE, "0.2,0.8")
 
     def _check_together(self) -> None:
         if self.copies is not None and self.num_samples is not None:
@@ -303,7 +301,7 @@ class GenerateConfig:
         """Refuse settings that nothing would come of: they would look as if they had done something."""
         defaults = {item.name: item.default for item in fields(self)}
         given = {name for name, value in defaults.items() if getattr(self, name) != value}
-        own_laws = not any(strategy.uses_law for strategy, _ in self.strategies())
+        own_laws = not any(strategy.uses_law for strategy, _ in self.strategies)
         for names, idle, why in (
             (MIXING, self.mixed_samples(10**6) == 0, "no mixed sample is asked for"),
             ({"alpha", "stratify"}, own_laws, "no strategy that is chosen draws lam from Beta(alpha, alpha)"),
@@ -313,14 +311,14 @@ class GenerateConfig:
             ({"subsampling"}, self.image_format == "webp", "WebP has none"),
         ):
             if idle and names & given:
-                flags = " and ".join(_flag(name) for name in sorted(names & given))
+                flags = " and ".join(flag_of(name) for name in sorted(names & given))
                 raise UsageError(f"{flags} would have no effect: {why}. Leave it out.")
 
     def chosen_options(self) -> str:
         """Return the settings that decide about the bytes and are not the default, for people."""
         words = self.chosen_words()
         if self.pairs:
-            words.append(f"--pairs ({sum(quota.count for quota in self.quotas()):,} samples)")
+            words.append(f"--pairs ({sum(quota.count for quota in self.quotas):,} samples)")
         return " ".join(words)
 
     def chosen_words(self) -> list[str]:
@@ -331,22 +329,14 @@ class GenerateConfig:
             if getattr(self, name) == defaults[name] or name == "pairs":
                 continue
             if isinstance(value, bool):
-                words.append(_flag(name) if value else f"--no-{name}")
+                words.append(flag_of(name) if value else f"--no-{name}")
             else:
                 words += [
                     word
                     for each in (value if isinstance(value, list) else [value])
-                    for word in (_flag(name), _word(each))
+                    for word in (flag_of(name), _word(each))
                 ]
         return words
-
-    @property
-    def target(self) -> Size | None:
-        """The size of every image, or None where each keeps its own."""
-        if self.size == "keep":
-            return None
-        width, height = self.size.split("x")
-        return Size(int(width), int(height))
 
     @property
     def max_sample_pixels(self) -> int:
@@ -354,78 +344,26 @@ class GenerateConfig:
         return max(self.max_pixels, self.target.area if self.target else 0)
 
     @property
-    def encoding(self) -> Encoding:
-        """How images are encoded; of a resolved configuration."""
-        return Encoding(self.image_format, self.quality, self.subsampling)
-
-    @property
     def law(self) -> LamLaw:
         """The law of lam."""
         return LamLaw(self.alpha, self.stratify)
-
-    @property
-    def lam_bounds(self) -> tuple[float, float] | None:
-        """Between which the base's share of a sample has to lie, if it matters."""
-        return _bounds(self.lam_range) if self.lam_range else None
-
-    def make_fit(self) -> Fit:
-        """Return the way images are fitted."""
-        if self.fit == RandomResizedCrop.name:
-            return RandomResizedCrop(_bounds(self.scale) or (0.08, 1.0), _bounds(self.aspect) or (0.75, 4 / 3))
-        return FITS[self.fit]()
 
     def make_pairing(self) -> Pairing:
         """Return the way images are paired."""
         return GivenPairing() if self.pairs else PAIRINGS[self.pairing]()
 
-    def quotas(self) -> tuple[Quota, ...]:
-        """Return how many samples of which classes are wanted, where `--pairs` says so."""
-        return parse_quotas(self.pairs)
-
-    def strategies(self) -> list[WeightedStrategy]:
-        """Return the strategies with their probabilities."""
-        return parse_strategies(self.strategy, self.mix_option)
-
     @property
     def num_sources(self) -> int:
         """Images that one label row has to hold at least: 2, or more where a strategy mixes more."""
-        return max(2, *(strategy.sources for strategy, _ in self.strategies()))
+        return max(2, *(strategy.sources for strategy, _ in self.strategies))
 
     def mixed_samples(self, num_images: int) -> int:
         """Return how many CutMix samples are to be made of so many source images."""
         if self.pairs:
-            return sum(quota.count for quota in self.quotas())
+            return sum(quota.count for quota in self.quotas)
         if self.num_samples is not None:
             return self.num_samples
         return round((1.0 if self.copies is None else self.copies) * num_images)
-
-    def allowed_failures(self, num_images: int) -> int:
-        """Return how many of so many sources may be unreadable."""
-        text = self.max_failures.strip()
-        share = _number(text[:-1]) if text.endswith("%") else None
-        if share is not None and share in PERCENT:
-            return math.ceil(num_images * share / 100)  # one broken image stops no small set
-        count = whole_number(text, FAILURES)
-        if count is None:
-            raise UsageError(
-                f"--max-failures must be a count or a percentage like 1% ({FAILURES.bounds}, or {PERCENT.bounds} %), "
-                f"but it is '{brief(text)}'."
-            )
-        return count
-
-    def slice_of_tasks(self) -> tuple[int, int]:
-        """Return (I, N): of all tasks this process makes those whose number is I modulo N."""
-        if self.slice is None:
-            return 0, 1
-        first, _, count = self.slice.partition("/")
-        of = whole_number(count, SLICES)
-        number = whole_number(first, Range(0, of - 1)) if of else None
-        if of is None or number is None:
-            raise UsageError(
-                f"--slice must be I/N with I from 0 to N - 1 and N {SLICES.bounds}, e.g. 0/4, but it is "
-                f"'{brief(self.slice)}'."
-            )
-        return number, of
 
     def identity(self) -> dict[str, Any]:
         """Return what decides about the bytes, as plain JSON values."""
@@ -441,19 +379,45 @@ class GenerateConfig:
         chosen = {name: value for name, value in self.identity().items() if getattr(self, name) != defaults[name]}
         return hashlib.sha256(json.dumps(chosen, sort_keys=True).encode()).hexdigest()
 
-    def resolved_like(self, other: GenerateConfig) -> GenerateConfig:
+    def resolved_like(self, other: ResolvedConfig) -> ResolvedConfig:
         """Return this configuration with its `auto` settings replaced by those of a resolved one."""
-        values = {name: getattr(other, name) for name in _AUTO_FIELDS if getattr(self, name) == _AUTO}
-        return replace(self, **values)
+        return self.resolved(**{name: getattr(other, name) for name in AUTO_FIELDS if getattr(self, name) == AUTO})
+
+    def resolved(self, **values: str) -> ResolvedConfig:
+        """Return this configuration with other values in the place of `auto`."""
+        given = {item.name: getattr(self, item.name) for item in fields(self) if item.init}
+        return ResolvedConfig(**given | values)
 
     def differences(self, other: GenerateConfig) -> list[str]:
         """Return a text for each setting that decides about the bytes and is another one in `other`."""
         mine, theirs = self.identity(), other.identity()
         return [
-            f"{_flag(name)} {_show(theirs[name])} there, {_show(mine[name])} now"
+            f"{flag_of(name)} {_show(theirs[name])} there, {_show(mine[name])} now"
             for name in mine
             if mine[name] != theirs[name]
         ]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ResolvedConfig(GenerateConfig):
+    """A configuration in which nothing is `auto` any more: that of a run.
+
+    Raises
+    ------
+    UsageError
+        As `GenerateConfig` does, and where a setting is `auto`.
+    """
+
+    def __post_init__(self) -> None:
+        GenerateConfig.__post_init__(self)  # a class with slots is made anew, which `super()` does not know
+        for name in AUTO_FIELDS:
+            if getattr(self, name) == AUTO:
+                raise UsageError(f"{flag_of(name)} of a run must be a choice, but it is {AUTO}.")
+
+    @property
+    def encoding(self) -> Encoding:
+        """How images are encoded."""
+        return Encoding(self.image_format, self.quality, self.subsampling)
 
 
 def _word(value: Any) -> str:
@@ -465,88 +429,3 @@ def _show(value: Any) -> str:
     if isinstance(value, list):
         return " ".join(map(str, value)) or "none"
     return "by default" if value is None or value == "" else _word(value)
-
-
-def _flag(name: str) -> str:
-    return "--" + name.replace("_", "-")
-
-
-def checked(item: Field[Any], value: Any) -> Any:
-    """Return a value of an option in its one form.
-
-    Raises
-    ------
-    UsageError
-        If it is none that the option may have.
-    """
-    flag, kind = _flag(item.name), str(item.type)
-    among, choices = item.metadata["among"], item.metadata["choices"]
-    if value is None and kind.endswith("| None"):
-        return None
-    if among is not None:
-        if value not in among:
-            raise UsageError(f"{flag} must be {among}, but it is {_found(value)}.")
-        return value if among.whole else float(value)  # 1 and 1.0 are one identity
-    if kind == "bool":
-        if not isinstance(value, bool):
-            raise UsageError(f"{flag} must be true or false, but it is {_found(value)}.")
-        return value
-    if kind.startswith("tuple"):
-        return _texts(flag, (value,) if isinstance(value, str) else value)
-    if type(value) is int:
-        value = brief(value)  # size = 224
-    if not isinstance(value, str):
-        raise UsageError(f"{flag} must be text, but it is {_found(value)}.")
-    if choices and value not in choices:
-        hint = did_you_mean(brief(value), choices)
-        raise UsageError(f"{flag} must be one of {', '.join(choices)}, but it is {_found(value)}.{hint}")
-    return value
-
-
-def _found(value: Any) -> str:
-    return f"'{brief(value)}'" if isinstance(value, str) else brief(value)
-
-
-def _texts(flag: str, values: Any) -> tuple[str, ...]:
-    if not isinstance(values, tuple | list) or not all(isinstance(value, str) for value in values):
-        raise UsageError(f"{flag} must be text or a list of texts, but it is {_found(values)}.")
-    return tuple(values)
-
-
-def _check_bounds(name: str, text: str, among: Range, example: str) -> None:
-    bounds = _bounds(text)
-    if bounds is None or bounds[0] not in among or bounds[1] not in among or bounds[0] > bounds[1]:
-        raise UsageError(
-            f"{_flag(name)} must be two numbers {among.bounds}, the smaller first, e.g. {example}, but it is "
-            f"'{brief(text)}'."
-        )
-
-
-def _bounds(text: str) -> tuple[float, float] | None:
-    """Return two numbers given as LO,HI, where fractions like 3/4 are fine; None if it is not that."""
-    low, comma, high = text.partition(",")
-    bounds = (_number(low), _number(high))
-    return None if bounds[0] is None or bounds[1] is None or not comma else (bounds[0], bounds[1])
-
-
-def _number(text: str) -> float | None:
-    """Return a number or a fraction like 3/4; None for anything else."""
-    over, _, under = text.partition("/")
-    try:
-        return float(over) / float(under or 1)
-    except (ValueError, ZeroDivisionError):
-        return None
-
-
-def _canonical_size(text: str) -> str:
-    if text == "keep":
-        return "keep"
-    first, x, second = text.lower().partition("x")
-    width = whole_number(first, SIDE)
-    height = whole_number(second, SIDE) if x else width
-    if width is None or height is None or width * height < 2:
-        raise UsageError(
-            f"--size must be keep, a side like 224, or WIDTHxHEIGHT like 320x240 (2 pixels at least, sides "
-            f"{SIDE.bounds}), but it is '{brief(text)}'."
-        )
-    return f"{width}x{height}"

@@ -7,12 +7,12 @@ from dataclasses import replace
 from functools import partial
 from typing import NamedTuple
 
-from cutmix_gen.begin import check_apart, is_remnant
 from cutmix_gen.errors import SetError, UsageError
 from cutmix_gen.execute import TaskProgress, run_counted
 from cutmix_gen.ledger import Ledger
 from cutmix_gen.make import finalize
 from cutmix_gen.manifest import Manifest, RunInfo
+from cutmix_gen.placement import check_apart, is_remnant
 from cutmix_gen.records import Rows, ShardRecord
 from cutmix_gen.shards import checked, shard_format
 from cutmix_gen.sidecars import has_sidecars

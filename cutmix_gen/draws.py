@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from cutmix_gen.config import GenerateConfig
+from cutmix_gen.config import ResolvedConfig
 from cutmix_gen.framing import Framing, Still
 from cutmix_gen.masks import Mask, Strategy
 from cutmix_gen.masks.mask import is_share
@@ -61,9 +61,9 @@ class Draw(NamedTuple):
     owned: Ownership
 
 
-def draw_originals(config: GenerateConfig, key: DrawKey, sizes: Sequence[Size | None]) -> list[View | None]:
+def draw_originals(config: ResolvedConfig, key: DrawKey, sizes: Sequence[Size | None]) -> list[View | None]:
     """Draw how each image shows as an original; None where it could not be read."""
-    framing = Framing(config)
+    framing = Framing(config.target, config.fit_method)
     chances = framing.chances(key.generator(config.seed, 0), len(sizes), 1)
     return [
         None if size is None else framing.base(size, framing.frame(size), chance[0], flip=False)
@@ -72,7 +72,7 @@ def draw_originals(config: GenerateConfig, key: DrawKey, sizes: Sequence[Size | 
 
 
 def draw_copy(
-    config: GenerateConfig, key: DrawKey, sizes: Sequence[Size | None], members: Members, focus: Focus
+    config: ResolvedConfig, key: DrawKey, sizes: Sequence[Size | None], members: Members, focus: Focus
 ) -> list[Draw | str]:
     """Draw one sample for each image of a part that is to be a base.
 
@@ -123,13 +123,13 @@ class CopyDraws:
     """The draws for one copy of a part, as `draw_copy` describes them."""
 
     def __init__(
-        self, config: GenerateConfig, key: DrawKey, sizes: Sequence[Size | None], members: Members, focus: Focus
+        self, config: ResolvedConfig, key: DrawKey, sizes: Sequence[Size | None], members: Members, focus: Focus
     ) -> None:
         n, rng = members.bases, key.generator(config.seed, 0)
         self.wanted = n if members.wanted is None else min(n, members.wanted)
-        weighted = config.strategies()
+        weighted = config.strategies
         self._config, self._sizes, self._focus, self._n = config, sizes, focus, n
-        self._framing = Framing(config)
+        self._framing = Framing(config.target, config.fit_method)
         self._pairing = config.make_pairing()
         self._members = members
         self._pairs = self._pairing.pair(rng, members, config.num_sources - 1)

@@ -15,8 +15,9 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from cutmix_gen import streams
-from cutmix_gen.begin import Outlook, begin_in, look_ahead
+from cutmix_gen.begin import begin_in
 from cutmix_gen.config import MIXING, GenerateConfig
+from cutmix_gen.decide import Continue, New, decide, scan_for
 from cutmix_gen.errors import UsageError
 from cutmix_gen.execute import CLUSTERS, run_tasks, workers_for
 from cutmix_gen.ledger import Ledger
@@ -86,18 +87,20 @@ def estimate(config: GenerateConfig) -> Estimate:
         As `generate` would.
     """
     started = time.monotonic()
-    ahead = look_ahead(config)
-    done = {head.shard for head in Ledger(Manifest(config.output)).heads()} if ahead.begun else set()
-    left = remaining(ahead.plan, done, config.slice_of_tasks())
+    ahead = decide(config)
+    is_begun = isinstance(ahead, Continue)
+    scanned = ahead.scanned if isinstance(ahead, New) else scan_for(config)
+    done = {head.shard for head in Ledger(Manifest(config.output)).heads()} if is_begun else set()
+    left = remaining(ahead.plan, done, config.task_slice)
     planning = time.monotonic() - started
     jobs = workers_for(left.tasks, config.jobs)
     free = free_bytes(config.output)
-    bench = _Bench(ahead, jobs)
+    bench = _Bench(ahead, scanned, jobs)
     seconds, size = _expect(bench, left) if left.shards.total() else (0.0, 0)
     skipped = [bench.unreadable[path] for path in sorted(bench.unreadable)]
     readable = 1.0 - len(skipped) / max(len(bench.tried), 1)
     return Estimate(
-        images=len(ahead.scanned),
+        images=len(scanned),
         tried=len(bench.tried),
         skipped=skipped,
         shards=left.shards.total(),
@@ -105,16 +108,16 @@ def estimate(config: GenerateConfig) -> Estimate:
         bytes=round(size),
         seconds=round(planning + seconds, 2),
         jobs=jobs,
-        free=None if free is None else free + ahead.reclaimed,
-        stops=_reads_all(ahead) and len(skipped) > ahead.config.allowed_failures(len(ahead.scanned)),
+        free=None if free is None else free + (ahead.reclaimed if isinstance(ahead, New) else 0),
+        stops=_reads_all(ahead) and len(skipped) > ahead.config.failures.of(len(scanned)),
     )
 
 
-def _reads_all(ahead: Outlook) -> bool:
+def _reads_all(ahead: New | Continue) -> bool:
     """Tell whether each image would be a base in this call, so that none that cannot be read is passed by."""
     config = ahead.config
-    copies_all = not config.pairs and config.mixed_samples(len(ahead.scanned)) >= len(ahead.scanned)
-    return (config.originals or copies_all) and config.slice is None and not ahead.begun
+    copies_all = not config.pairs and config.mixed_samples(ahead.plan.num_images) >= ahead.plan.num_images
+    return (config.originals or copies_all) and config.slice is None and isinstance(ahead, New)
 
 
 Point = tuple[float, float]
@@ -182,12 +185,13 @@ class _Bench:
 
     Parameters
     ----------
-    ahead : Outlook
+    ahead : New or Continue
+    scanned : Scan
     jobs : int
         Workers; they stay from trial to trial.
     """
 
-    def __init__(self, ahead: Outlook, jobs: int) -> None:
+    def __init__(self, ahead: New | Continue, scanned: Scan, jobs: int) -> None:
         self.jobs = jobs
         self.pairs = bool(ahead.config.pairs)
         """Whether exact numbers for pairs are asked for."""
@@ -196,6 +200,7 @@ class _Bench:
         self.unreadable: dict[str, Skip] = {}
         """Those of them that could not be read, by their paths."""
         self._ahead = ahead
+        self._scanned = scanned
         self._backend = "loky" if ahead.config.backend in CLUSTERS else ahead.config.backend
         self._most = max(3, ahead.plan.num_images // max(ahead.plan.num_blocks, 1))
         self._large = _IMAGES[0]
@@ -224,7 +229,7 @@ class _Bench:
     def _trial(self, images: int, copies: float) -> _Trial:
         """Run tasks of about so many images."""
         self._trials += 1
-        scanned = self._ahead.scanned
+        scanned = self._scanned
         sample = _sample(scanned, min(images * _TASKS * self.jobs, len(scanned)), self._trials)
         config = replace(_trial_config(self._ahead.config, copies), shard_size=max(images, 3))
         _log.info("Trying %d images.", len(sample))

@@ -5,13 +5,13 @@ from __future__ import annotations
 from functools import partial
 from pathlib import Path
 
-from cutmix_gen.begin import check_apart
 from cutmix_gen.errors import SetError, UsageError
 from cutmix_gen.execute import TaskProgress, run_counted
 from cutmix_gen.exports import make_export
 from cutmix_gen.layout import ShardName
 from cutmix_gen.ledger import Ledger
 from cutmix_gen.manifest import Manifest
+from cutmix_gen.placement import check_apart
 from cutmix_gen.shards import checked, shard_format
 from cutmix_gen.storage import Place, is_empty, local_copy, new_folder, sha256, writing
 

@@ -8,8 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from cutmix_gen.config import GenerateConfig
-from cutmix_gen.geometry import TRIES, Chance, whole
+from cutmix_gen.geometry import TRIES, Chance, Fit, whole
 from cutmix_gen.records import Box, Size, View
 
 
@@ -29,11 +28,18 @@ class Still:
 
 
 class Framing:
-    """How images of any size are brought to the frames of samples, by a configuration."""
+    """How images of any size are brought to the frames of samples.
 
-    def __init__(self, config: GenerateConfig) -> None:
-        self._target = config.target
-        self._fit = config.make_fit()
+    Parameters
+    ----------
+    target : Size or None
+        Of every sample; None where each has the size of its base.
+    fit : Fit
+    """
+
+    def __init__(self, target: Size | None, fit: Fit) -> None:
+        self._target = target
+        self._fit = fit
         self._views: dict[tuple[int, int, int, int, bool], View] = {}
 
     @property

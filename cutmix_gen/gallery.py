@@ -8,7 +8,7 @@ import numpy as np
 from PIL import Image
 
 from cutmix_gen import streams
-from cutmix_gen.config import GenerateConfig
+from cutmix_gen.config import GenerateConfig, ResolvedConfig
 from cutmix_gen.drawing import SheetRow, Sources, Tile, draw_sheet, make_tile
 from cutmix_gen.errors import SourceError
 from cutmix_gen.geometry import whole
@@ -72,7 +72,7 @@ def _frame(size: Size) -> Size:
     return Size(max(round(size.width * scale), 2), max(round(size.height * scale), 2))
 
 
-def _originals(config: GenerateConfig, images: list[LoadedImage], frame: Size, classes: tuple[str, ...]) -> list[Tile]:
+def _originals(config: ResolvedConfig, images: list[LoadedImage], frame: Size, classes: tuple[str, ...]) -> list[Tile]:
     loader, view = Images(config), View(whole(frame), whole(frame), flip=False)
     return [
         make_tile(loader.show(image, view, frame), Sources([image.source.label], [1.0]), classes, _CELL)
@@ -80,7 +80,7 @@ def _originals(config: GenerateConfig, images: list[LoadedImage], frame: Size, c
     ]
 
 
-def _mixed(config: GenerateConfig, sources: list[Source], classes: tuple[str, ...]) -> list[Tile]:
+def _mixed(config: ResolvedConfig, sources: list[Source], classes: tuple[str, ...]) -> list[Tile]:
     """Mix each of the sources with others."""
     sketcher = Sketcher(config, classes)
     images = sketcher.load(sources)

@@ -14,7 +14,7 @@ import numpy as np
 from cutmix_gen.codecs import Decoded, make_codec
 from cutmix_gen.codecs.guard import guarded
 from cutmix_gen.codecs.pillow import check_room_for
-from cutmix_gen.config import GenerateConfig
+from cutmix_gen.config import ResolvedConfig
 from cutmix_gen.errors import ImageError, StorageError
 from cutmix_gen.geometry import reduction, whole
 from cutmix_gen.machine import check_machine
@@ -85,13 +85,13 @@ class LoadedImage:
         return self.decoded is not None and self.decoded.animated
 
 
-def frame_of_all(config: GenerateConfig) -> Size | None:
+def frame_of_all(config: ResolvedConfig) -> Size | None:
     """Return the size at which every sample shows an image in the same way; None where there is no such size.
 
     Where there is one, images are fitted to it once, when they are read, and held like that.
     """
-    shrinks = any(strategy.shrinks_donors for strategy, _ in config.strategies())
-    return None if config.make_fit().is_random or shrinks else config.target
+    shrinks = any(strategy.shrinks_donors for strategy, _ in config.strategies)
+    return None if config.fit_method.is_random or shrinks else config.target
 
 
 def reason_of(error: Exception) -> str:
@@ -129,12 +129,12 @@ class Images:
         looked at again but for `flip`.
     """
 
-    def __init__(self, config: GenerateConfig, *, fitted: bool = True) -> None:
+    def __init__(self, config: ResolvedConfig, *, fitted: bool = True) -> None:
         self._config = config
         self._root = config.source
         self._codec = make_codec(config.codec, config.max_pixels)
         self._max_bytes = max_file_bytes(config.max_pixels)
-        self._fit = config.make_fit()
+        self._fit = config.fit_method
         self._target = config.target
         self._encoding = config.encoding
         self._frame = frame_of_all(config) if fitted else None

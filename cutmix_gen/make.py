@@ -81,7 +81,7 @@ def _made(run: Run, config: GenerateConfig, progress: Progress | None, started: 
     Ledger(run.manifest).compact()
     so_far, new = Tally(len(run.set.classes)), Tally(len(run.set.classes))
     done = _committed(run, so_far)
-    left = remaining(run.plan, done, config.slice_of_tasks())
+    left = remaining(run.plan, done, config.task_slice)
     if left.tasks:
         run.manifest.check_index(run.info)
     missing = left.shards.total()
@@ -90,7 +90,7 @@ def _made(run: Run, config: GenerateConfig, progress: Progress | None, started: 
     if progress:
         progress.begin(so_far, so_far.total + left.samples.total(), so_far.shards + missing)
     work = partial(produce_in, config.output, run.info.number, run.config.source, run.identity)
-    allowed = config.allowed_failures(run.info.num_images)
+    allowed = config.failures.of(run.info.num_images)
     _check_failures(so_far, allowed)
     with closing(run_tasks(work, left.tasks, config.backend, config.jobs, config.address)) as results:
         for record in chain.from_iterable(results):
@@ -108,7 +108,7 @@ def _closed(run: Run, config: GenerateConfig, new: Tally, started: float) -> Rep
     """Close the set if nothing is missing, and report on the run as it stands now: others may have added to it."""
     now = Tally(len(run.set.classes))
     there = _committed(run, now)
-    _check_failures(now, config.allowed_failures(run.info.num_images))
+    _check_failures(now, config.failures.of(run.info.num_images))
     missing = [shard for shard in run.manifest.planned_shards() if shard not in there]
     is_complete = now.shards == run.info.shards
     if is_complete:

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from cutmix_gen.codecs import IMAGE_FORMATS, MAX_PIXELS, MODES, image_extension
-from cutmix_gen.config import GenerateConfig
+from cutmix_gen.config import ResolvedConfig
 from cutmix_gen.errors import IrregularFileError, SetError
 from cutmix_gen.facts import fits, made_of, read_facts, read_sealed, read_small
 from cutmix_gen.layout import (
@@ -128,9 +128,9 @@ class RunInfo:
         """The numbers of the run's shards, made or not."""
         return range(self.first_shard, self.first_shard + self.shards)
 
-    def config_in(self, output: Place, source: Place | None = None) -> GenerateConfig:
+    def config_in(self, output: Place, source: Place | None = None) -> ResolvedConfig:
         """Return the resolved configuration, for the folder of the set, with other sources where they have moved."""
-        return GenerateConfig(source=source or parse_place(self.source), output=output, **self.config)
+        return ResolvedConfig(source=source or parse_place(self.source), output=output, **self.config)
 
     def shard_file(self, shard: int, extension: str) -> str:
         """Return the path of a shard's file, relative to the set."""

@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from cutmix_gen import streams
-from cutmix_gen.config import GenerateConfig
+from cutmix_gen.config import ResolvedConfig
 from cutmix_gen.errors import SetError
 from cutmix_gen.index import SourceIndex
 from cutmix_gen.manifest import Manifest, RunInfo, SetInfo
@@ -46,7 +46,7 @@ class Plan:
     first_shard : int
     """
 
-    def __init__(self, config: GenerateConfig, num_images: int, run: int, first_shard: int) -> None:
+    def __init__(self, config: ResolvedConfig, num_images: int, run: int, first_shard: int) -> None:
         self.config = config
         self.num_images = num_images
         self.first_shard = first_shard
@@ -269,7 +269,7 @@ class Run:
         return self.info.shard_file(shard, self.shard_format.extension)
 
 
-def quota_plan(config: GenerateConfig, classes: tuple[str, ...], census: Census, run: int) -> QuotaPlan:
+def quota_plan(config: ResolvedConfig, classes: tuple[str, ...], census: Census, run: int) -> QuotaPlan:
     """Return the samples that `--pairs` asks for in a run.
 
     Raises
@@ -278,7 +278,7 @@ def quota_plan(config: GenerateConfig, classes: tuple[str, ...], census: Census,
         If it names a class of which there are no images.
     """
     seed = streams.sequence(config.seed, streams.pairs_key(run))
-    return QuotaPlan(config.quotas(), classes, census, seed)
+    return QuotaPlan(config.quotas, classes, census, seed)
 
 
 @lru_cache(maxsize=4)

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from PIL import Image
 
-from cutmix_gen.config import GenerateConfig
+from cutmix_gen.config import GenerateConfig, ResolvedConfig
 from cutmix_gen.drawing import cell_for, draw_sheet, in_rows
 from cutmix_gen.draws import DrawKey
 from cutmix_gen.errors import SourceError
@@ -68,7 +68,7 @@ def draw_preview(config: GenerateConfig, rows: int = 4, columns: int = 6, *, exp
 
 
 def _sketches(
-    config: GenerateConfig, scanned: Scan, sketcher: Sketcher, wanted: int
+    config: ResolvedConfig, scanned: Scan, sketcher: Sketcher, wanted: int
 ) -> tuple[list[Sketch], list[Skip]]:
     """Mix so many samples, in as many copies as that takes; say of each base that failed why, once."""
     census = Census(scanned.class_counts)
@@ -94,7 +94,7 @@ def _sketches(
     return found[:wanted], list(skipped.values())
 
 
-def _chosen(config: GenerateConfig, scanned: Scan, census: Census, plan: Plan, wanted: int) -> tuple[Indices, Indices]:
+def _chosen(config: ResolvedConfig, scanned: Scan, census: Census, plan: Plan, wanted: int) -> tuple[Indices, Indices]:
     """Return the images that are bases, and those that are donors only, by their places in the scan."""
     if plan.given_samples:
         return quota_plan(config, scanned.classes, census, 1).rows(0, min(wanted, plan.given_samples))

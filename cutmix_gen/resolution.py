@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 from collections import Counter
 from contextlib import suppress
-from dataclasses import replace
 from functools import partial
 from io import BytesIO
 from pathlib import Path
@@ -16,7 +15,7 @@ from cutmix_gen import streams
 from cutmix_gen.codecs import best_codec, make_codec
 from cutmix_gen.codecs.modes import DEEP, GRAY
 from cutmix_gen.codecs.pillow import Header, peek
-from cutmix_gen.config import DENSE_LABELS_UP_TO, GenerateConfig
+from cutmix_gen.config import DENSE_LABELS_UP_TO, GenerateConfig, ResolvedConfig
 from cutmix_gen.errors import MachineError, StorageError, UsageError
 from cutmix_gen.images import PIXEL_BYTES, frame_of_all, max_file_bytes
 from cutmix_gen.machine import check_room
@@ -61,7 +60,7 @@ def _header(root: Place, max_pixels: int, path: bytes) -> Header | None:
         return None
 
 
-def resolve(config: GenerateConfig, scanned: Scan, headers: list[Header]) -> GenerateConfig:
+def resolve(config: GenerateConfig, scanned: Scan, headers: list[Header]) -> ResolvedConfig:
     """Replace the `auto` settings of a configuration by what suits the sources and this machine.
 
     The mode is RGB as soon as one image in twenty is in colour, else 16 bit as soon as one in twenty is, else L: a
@@ -80,7 +79,7 @@ def resolve(config: GenerateConfig, scanned: Scan, headers: list[Header]) -> Gen
     dense = config.dense_labels
     if dense == "auto":
         dense = "always" if len(scanned.classes) <= DENSE_LABELS_UP_TO else "never"
-    resolved = replace(config, mode=mode, image_format=image_format, codec=codec, dense_labels=dense)
+    resolved = config.resolved(mode=mode, image_format=image_format, codec=codec, dense_labels=dense)
     _check_pairing(resolved, scanned)
     _check_plan(Plan(resolved, len(scanned), 1, 0))
     return resolved
@@ -94,7 +93,7 @@ def _mode_of(headers: list[Header]) -> str:
     return "L"
 
 
-def part_images(config: GenerateConfig, headers: list[Header]) -> int:
+def part_images(config: ResolvedConfig, headers: list[Header]) -> int:
     """Return how many images of a block may be in memory together as bases."""
     frame = frame_of_all(config)
     areas = [frame.area] if frame else [header.size.area for header in headers]
@@ -113,7 +112,7 @@ def _check_plan(plan: Plan) -> None:
         )
 
 
-def _check_pairing(config: GenerateConfig, scanned: Scan) -> None:
+def _check_pairing(config: ResolvedConfig, scanned: Scan) -> None:
     """Raise `UsageError` where the sources cannot be paired as asked for at all."""
     counts = scanned.class_counts
     if config.pairing == "cross-class" and np.count_nonzero(counts) < 2:

@@ -11,7 +11,7 @@ from PIL.Image import Image
 from cutmix_gen import streams
 from cutmix_gen.archives import scan_source
 from cutmix_gen.codecs import make_codec
-from cutmix_gen.config import GenerateConfig
+from cutmix_gen.config import GenerateConfig, ResolvedConfig
 from cutmix_gen.drawing import Sources, Tile, make_tile
 from cutmix_gen.draws import Draw, DrawKey, draw_copy
 from cutmix_gen.execute import usable_cores
@@ -34,7 +34,7 @@ _IMAGES = 500
 def look_into(config: GenerateConfig) -> Scan:
     """List some of the sources: a look at all of them may take minutes."""
     rng = streams.generator(config.seed, streams.PREVIEW)
-    named = tuple(sorted({name for quota in config.quotas() for name in (quota.base, quota.donor)}))
+    named = tuple(sorted({name for quota in config.quotas for name in (quota.base, quota.donor)}))
     classes = _CLASSES if is_local(config.source) else _CLASSES_IN_STORE
     images = max(2, _IMAGES * classes // max(classes, len(named)))
     return scan_source(config.source, Part(rng, classes, images, named))
@@ -66,14 +66,13 @@ class Sketcher:
 
     Parameters
     ----------
-    config : GenerateConfig
-        Resolved.
+    config : ResolvedConfig
     classes : sequence of str
     fitted : bool
         As `Images` takes it: `explained` shows the whole of each source.
     """
 
-    def __init__(self, config: GenerateConfig, classes: Sequence[str], *, fitted: bool = True) -> None:
+    def __init__(self, config: ResolvedConfig, classes: Sequence[str], *, fitted: bool = True) -> None:
         self._config = config
         self._classes = classes
         self._images = Images(config, fitted=fitted)

@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 
 from cutmix_gen.codecs.pillow import Header
-from cutmix_gen.config import GenerateConfig
+from cutmix_gen.config import ResolvedConfig
 from cutmix_gen.draws import DrawKey, draw_originals
 from cutmix_gen.errors import SetError
 from cutmix_gen.images import PIXEL_BYTES, Images
@@ -70,7 +70,7 @@ def too_little(output: Place, needed: float, free: int) -> SetError:
     )
 
 
-def check_space(config: GenerateConfig, sources: Sequence[Source], headers: list[Header], wanted: Wanted) -> None:
+def check_space(config: ResolvedConfig, sources: Sequence[Source], headers: list[Header], wanted: Wanted) -> None:
     """Raise an error if a disk cannot hold the samples that are wanted, so far as a quick look tells.
 
     Where they would fit without any compression, nothing is looked at. Else some images are encoded, and the
@@ -99,14 +99,14 @@ def check_space(config: GenerateConfig, sources: Sequence[Source], headers: list
         raise too_little(config.output, needed, free)
 
 
-def _uncompressed(config: GenerateConfig, headers: list[Header], wanted: Wanted) -> float:
+def _uncompressed(config: ResolvedConfig, headers: list[Header], wanted: Wanted) -> float:
     areas = [config.target.area] if config.target else [header.size.area for header in headers]
     pixels = sum(areas) / len(areas) if areas else float("inf")
     sample = pixels * PIXEL_BYTES[config.mode] * 1.1 + _ROW_BYTES
     return (wanted.original + wanted.cutmix) * sample
 
 
-def _low_estimate(config: GenerateConfig, sources: Sequence[Source], wanted: Wanted) -> float:
+def _low_estimate(config: ResolvedConfig, sources: Sequence[Source], wanted: Wanted) -> float:
     """Return the bytes of the images: the mean of some, less twice its standard error; 0 where none can be read."""
     images, totals, until = Images(config), [], time.monotonic() + _SECONDS
     for source in sources:

@@ -17,10 +17,10 @@ FLOORS = {
     "quantities columns listing walk leftovers numbering",
     1: "masks pairing labels geometry mixing ownership recipe saliency permutation quotas tally codecs shards execute "
     "webdatasets parquet_images",
-    2: "config source index manifest framing draws images exports drawing",
-    3: "remaining ledger deletion plan archives card croissant sidecars space",
-    4: "begin resolution parts samples produce reader epochs verify describe cropping gallery grid sketch preview "
-    "report replay explain",
+    2: "config config_values option source index manifest framing draws images exports drawing",
+    3: "placement remaining ledger deletion plan archives card croissant sidecars space",
+    4: "begin decide resolution parts samples produce reader epochs verify describe cropping gallery grid sketch "
+    "preview report replay explain",
     5: "make conversion exporting loaders estimate batch words",
     6: "cli __main__ __init__",
 }

@@ -96,7 +96,7 @@ def _dry_run(config: GenerateConfig, talk: _Talk) -> None:
     if expected.free is not None and not (expected.fits or config.force):
         raise too_little(config.output, expected.bytes, expected.free)
     if expected.stops:
-        raise too_many_failures(expected.skipped, config.allowed_failures(expected.images))
+        raise too_many_failures(expected.skipped, config.failures.of(expected.images))
     sys.exit(FOUND_WRONG if expected.skipped else 0)
 
 

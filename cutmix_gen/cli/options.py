@@ -73,7 +73,7 @@ def _config_option(item: Field[Any]) -> Callable[[Command], Command]:
     else:
         settings["metavar"] = facts["metavar"]
         settings["type"] = str
-        settings["multiple"] = str(item.type).startswith("tuple")
+        settings["multiple"] = facts["kind"] is tuple
         if facts["metavar"] == "FILE":
             settings |= {"multiple": False, "type": click.File("rb"), "callback": _lines_of, "default": None}
         settings["show_default"] = default not in ((), "")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from dataclasses import dataclass
 
-from cutmix_gen.config import GenerateConfig
+from cutmix_gen.config import ResolvedConfig
 from cutmix_gen.describe import Description, describe
 from cutmix_gen.ledger import Ledger
 from cutmix_gen.manifest import Manifest, RunInfo
@@ -21,7 +21,7 @@ class RunFacts:
     """One run of the set."""
 
     info: RunInfo
-    config: GenerateConfig
+    config: ResolvedConfig
     samples: int
     """That are there."""
     strategies: Counter[str]

@@ -11,8 +11,9 @@ import numpy as np
 import numpy.typing as npt
 
 from cutmix_gen import streams
-from cutmix_gen.config import GenerateConfig
+from cutmix_gen.config import ResolvedConfig
 from cutmix_gen.framing import Framing
+from cutmix_gen.geometry import CenterCrop
 from cutmix_gen.masks import LamLaw, PatchMask, Strategy
 from cutmix_gen.ownership import ownership
 from cutmix_gen.records import LAM_BINS, Size
@@ -38,7 +39,7 @@ The first terms of its Cornish-Fisher expansion, (z^2 - 1) / 6 the second. One b
 class Source:
     """What some samples were made with, as far as lam depends on it."""
 
-    config: GenerateConfig
+    config: ResolvedConfig
     strategies: Counter[str]
     """Samples by strategy, originals left out."""
     sizes: Sequence[Size]
@@ -91,7 +92,7 @@ def expected_histogram(sources: Sequence[Source], seed: int) -> Expected:
 
 
 def _parts(source: Source) -> list[tuple[Strategy, int]]:
-    known = {strategy.name: strategy for strategy, _ in source.config.strategies()}
+    known = {strategy.name: strategy for strategy, _ in source.config.strategies}
     return [(known[name], count) for name, count in sorted(source.strategies.items())]
 
 
@@ -118,10 +119,9 @@ class _Simulation:
     def __init__(self, source: Source, strategy: Strategy) -> None:
         config = source.config
         # What decides where an image lies in its frame; a random fit fills it whatever it draws.
-        fit = "center-crop" if config.make_fit().is_random else config.fit
-        plain = GenerateConfig(source=config.source, output=config.output, size=config.size, fit=fit)
+        fit = CenterCrop() if config.fit_method.is_random else config.fit_method
         self._strategy = strategy
-        self._framing = Framing(plain)
+        self._framing = Framing(config.target, fit)
         self._bounds = config.lam_bounds
         self._focuses = source.focuses
         self._sizes = [_limited(size, self._side(config.fit)) for size in source.sizes]

@@ -250,7 +250,7 @@ def _command(run: RunFacts, facts: Facts) -> str:
     words = ["cutmix-gen", "generate", run.info.source, str(facts.output), *run.config.chosen_words()]
     words += ["--pairs", "pairs.csv"] if run.config.pairs else []
     words += ["--license", facts.license] if facts.license and run.info.number == 1 else []
-    allowed = run.config.allowed_failures(run.info.num_images)
+    allowed = run.config.failures.of(run.info.num_images)
     words += ["--max-failures", str(run.unreadable)] if run.unreadable > allowed else []
     words += ["--append"] if run.info.number > 1 else []
     return shown(shlex.join(words), 4000)

@@ -7,9 +7,9 @@ from pathlib import Path
 from click.testing import CliRunner
 
 from cutmix_gen import GenerateConfig, relabel
-from cutmix_gen.begin import look_ahead
 from cutmix_gen.cli import main
 from cutmix_gen.cli.settings import read_settings
+from cutmix_gen.decide import New, decide
 from cutmix_gen.pairing import Census
 from cutmix_gen.plan import quota_plan
 from cutmix_gen.recipe import parse_recipe
@@ -37,7 +37,8 @@ def _planned(config: GenerateConfig) -> str:
     """Do all that follows from settings before anything is made."""
     assert config.digest()
     config.chosen_options()
-    ahead = look_ahead(config)
+    ahead = decide(config)
+    assert isinstance(ahead, New), "there is no set yet"
     classes, counts = ahead.scanned.classes, ahead.scanned.class_counts
     ahead.plan.locate(ahead.plan.num_shards - 1)
     quotas = quota_plan(ahead.config, classes, Census(counts), 1)

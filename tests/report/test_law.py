@@ -27,7 +27,7 @@ SAMPLES = 400
 
 
 def source_of(config: GenerateConfig, samples: int = SAMPLES) -> Source:
-    (weighted,) = config.strategies()
+    (weighted,) = config.strategies
     return Source(config, Counter({weighted.strategy.name: samples}), SIZES, [(0.5, 0.5), (0.1, 0.9)])
 
 
