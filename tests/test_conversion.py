@@ -162,4 +162,5 @@ def test_the_command_says_what_it_wrote(pair, tmp_path):
     again = CliRunner().invoke(main, arguments)
     assert again.output == f"All is done: {tmp_path / 'new'} has the 417 samples as {kind} already.\n"
     result = CliRunner().invoke(main, [*arguments, "--json"])
-    assert json.loads(result.output) == {"output": str(tmp_path / "new"), "format": kind, "samples": 417}
+    expected = {"output": str(tmp_path / "new"), "format": kind, "samples": 417, "new_shards": 0}
+    assert json.loads(result.output) == expected
