@@ -38,6 +38,10 @@ class SetError(CutMixGenError):
     """The output folder holds something else than what the command expects, or is damaged."""
 
 
+class SelectionError(SetError, IndexError):
+    """A run or a copy is asked for that the set does not have; also an `IndexError`, as for a sample beyond the end."""
+
+
 class OutputError(CutMixGenError):
     """A file of the set cannot be written: a full disk, a folder that is read-only or gone."""
 

@@ -20,7 +20,7 @@ from cutmix_gen import storage
 from cutmix_gen.codecs import best_codec, make_codec
 from cutmix_gen.codecs.base import Codec
 from cutmix_gen.epochs import Epoch
-from cutmix_gen.errors import SetError
+from cutmix_gen.errors import SelectionError, SetError
 from cutmix_gen.layout import Position
 from cutmix_gen.ledger import Ledger
 from cutmix_gen.manifest import Manifest, SetInfo
@@ -250,19 +250,41 @@ class Dataset:
         return 0 if plan.given_samples else plan.num_copies
 
     def originals(self) -> Dataset:
-        """Return the originals alone."""
-        return self.copy(0)
+        """Return the originals alone; none where the set was made without them."""
+        return self._selection(lambda head: head.copy == 0)
 
     def mixed(self) -> Dataset:
         """Return the mixed samples of all copies alone."""
         return self._selection(lambda head: head.kind == "cutmix")
 
     def copy(self, copy: int) -> Dataset:
-        """Return the samples of one CutMix copy, from 1; 0 stands for the originals."""
+        """Return the samples of one CutMix copy, from 1; 0 stands for the originals.
+
+        Of a copy that is not made yet, or whose samples were not selected, there are none.
+
+        Raises
+        ------
+        SelectionError
+            If no run makes so many copies; it says how many there are.
+        """
+        most = max((self._files.plan(run).num_copies for run in self.runs or self._files.runs()), default=0)
+        if not 0 <= copy <= most:
+            there = f"the copies 1 to {most:,}" if most > 1 else "the copy 1" if most else "no copies"
+            raise SelectionError(f"There is no copy {copy} in {self!r}: it has the originals, as 0, and {there}.")
         return self._selection(lambda head: head.copy == copy)
 
     def run(self, run: int) -> Dataset:
-        """Return what one run of `generate` made, from 1."""
+        """Return what one run of `generate` made, from 1; of one that has made nothing yet there are no samples.
+
+        Raises
+        ------
+        SelectionError
+            If the set has no such run; it says which there are.
+        """
+        runs = self._files.runs()
+        if run not in runs:
+            there = ", ".join(map(str, runs[:20])) + (", ..." if len(runs) > 20 else "")
+            raise SelectionError(f"There is no run {run} in {self!r}: its runs are {there or 'still to come'}.")
         return self._selection(lambda head: head.run == run)
 
     def epoch(self, epoch: int, mix: float = 0.5, seed: int = 0) -> Epoch:
@@ -391,6 +413,10 @@ class _Files:
             if run not in self._plans:
                 self._plans[run] = plan_of(Manifest(self._root).read_run(run), self._root)
             return self._plans[run]
+
+    def runs(self) -> list[int]:
+        """Return the numbers of the runs of the set, whatever they have made."""
+        return Manifest(self._root).run_numbers()
 
     def max_pixels(self) -> int:
         """Return how many pixels a sample may have."""

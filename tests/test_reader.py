@@ -3,6 +3,7 @@ from __future__ import annotations
 import json
 import multiprocessing
 import pickle
+import shutil
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -10,7 +11,7 @@ import numpy as np
 import pytest
 
 from cutmix_gen import GenerateConfig, generate, open_dataset
-from cutmix_gen.errors import SetError
+from cutmix_gen.errors import SelectionError, SetError
 from cutmix_gen.ledger import Ledger
 from cutmix_gen.manifest import Manifest
 from cutmix_gen.reader import Sample
@@ -101,9 +102,36 @@ def test_samples_are_selected_by_copy_and_run(output):
     assert len(dataset.copy(3)) < 60
     assert len(dataset.run(1)) + len(dataset.run(2)) == len(dataset)
     assert {sample.row.key[:8] for sample in dataset.run(2).copy(1)} == {"0002-001"}
-    assert len(dataset.run(9)) == 0
     with pytest.raises(SetError, match="no sample"):
         dataset.run(2).find(dataset.row(0).key)
+
+
+def test_a_run_or_a_copy_that_is_not_there_is_an_error_that_names_those_that_are(output):
+    dataset = open_dataset(output)
+    for run in (7, 0, -1):
+        with pytest.raises(SelectionError, match=rf"There is no run {run} in <.*: its runs are 1, 2\."):
+            dataset.run(run)
+    for copy in (9, 4, -1):
+        with pytest.raises(
+            SelectionError, match=rf"no copy {copy} in <.*: it has the originals, as 0, and the copies 1 to 3"
+        ):
+            dataset.copy(copy)
+    with pytest.raises(IndexError, match=r"no copy 2 in .* and the copy 1"):
+        dataset.run(2).copy(2)
+    assert issubclass(SelectionError, SetError)
+    assert len(dataset.run(2).originals()) == len(dataset.run(2).copy(0)) == 0
+    assert len(dataset.run(1).run(2)) == len(dataset.run(1).run(2).copy(3)) == 0
+
+
+def test_a_run_that_has_made_nothing_yet_is_there(folder, tmp_path):
+    generate(GenerateConfig(source=folder, output=tmp_path / "out", max_failures="3", copies=0, backend="serial"))
+    for name in ("shards", "runs"):
+        assert len(open_dataset(tmp_path / "out").run(1).copy(0)) == (117 if name == "shards" else 0)
+        with pytest.raises(SelectionError, match="it has the originals, as 0, and no copies"):
+            open_dataset(tmp_path / "out").copy(1)
+        shutil.rmtree(tmp_path / "out/.cutmix_gen" / name)
+    with pytest.raises(SelectionError, match="its runs are still to come"):
+        open_dataset(tmp_path / "out").run(1)
 
 
 @pytest.mark.parametrize(
