@@ -71,7 +71,8 @@ def export_set(
 
 def _check_empty(folder: Path) -> None:
     if not is_empty(folder):
-        raise SetError(f"FOLDER must be new or empty, but {folder} holds files. Give another folder.")
+        found = "holds files" if folder.is_dir() else "is no folder"
+        raise SetError(f"FOLDER must be new or empty, but {folder} {found}. Give another folder.")
 
 
 def _export_shard(output: Place, folder: Path, form: str, shard: int) -> int:

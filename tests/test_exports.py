@@ -3,6 +3,7 @@ from __future__ import annotations
 import json
 import shutil
 import struct
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -116,6 +117,20 @@ def test_classes_that_cannot_name_a_folder_are_exported_and_named(tmp_path, capl
     folders = {json.loads(line)["file_name"].partition("/")[0] for line in lines}
     assert folders == {"class-0", "class-2", "class-0002"}
     assert "like 1 of the classes: 'metadata.jsonl' is in class-0002. The number is the label." in caplog.text
+
+
+def test_classes_that_differ_by_capitals_are_told_apart_where_the_file_system_does_not(output, tmp_path, caplog):
+    manifest = Manifest(output)
+    schema, record = manifest.read_set().schema, next(Ledger(manifest).records())
+    for folder in ("part", "PART"):  # as if the file system gave one folder for both names
+        (tmp_path / folder).mkdir()
+    rows = shard_format(manifest.read_set().shard_format).read(output / record.file, schema)
+    spelt = replace(schema, classes=("Cat", "cat", "dog"))
+    ImageFolder().write(tmp_path / "part", ShardName("train", 0), rows, spelt)
+    ImageFolder().finish(tmp_path / "part", spelt)
+    folders = {path.name for path in (tmp_path / "part/train").iterdir()}
+    assert folders == {"Cat", "class-0001", "dog", "metadata.jsonl"}
+    assert "'cat' is in class-0001" in caplog.text
 
 
 def test_metadata_is_in_the_order_of_the_shards_whatever_digits_their_names_have(output, tmp_path):
@@ -259,9 +274,12 @@ def test_a_set_that_is_not_finished_is_not_exported(output, tmp_path):
 def test_files_that_are_there_stay(output, tmp_path):
     (tmp_path / "full").mkdir()
     (tmp_path / "full/file").touch()
-    for folder in (tmp_path / "full", tmp_path / "full/file"):
-        with pytest.raises(SetError, match="FOLDER must be"):
-            export_set(output, folder, "imagefolder")
+    for folder, found in (("full", "holds files"), ("full/file", "is no folder")):
+        with pytest.raises(SetError, match=f"FOLDER must be new or empty, but {tmp_path / folder} {found}"):
+            export_set(output, tmp_path / folder, "imagefolder")
+    with pytest.raises(OutputError, match=r"must be written, but that failed: .* there is a file"):
+        export_set(output, tmp_path / "full/file/new/deep", "imagefolder")
+    assert list(tree(tmp_path)) == ["full/file"]
 
 
 @pytest.mark.parametrize("form", EXPORTS)
