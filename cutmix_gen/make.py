@@ -101,10 +101,10 @@ def _made(run: Run, config: GenerateConfig, progress: Progress | None, started: 
                 if progress:
                     progress.add(record)
                 _check_failures(so_far, allowed)
-    return _closed(run, config, new, started)
+    return _closed(run, config, so_far, new, started)
 
 
-def _closed(run: Run, config: GenerateConfig, new: Tally, started: float) -> Report:
+def _closed(run: Run, config: GenerateConfig, so_far: Tally, new: Tally, started: float) -> Report:
     """Close the set if nothing is missing, and report on the run as it stands now: others may have added to it."""
     now = Tally(len(run.set.classes))
     there = _committed(run, now)
@@ -114,10 +114,11 @@ def _closed(run: Run, config: GenerateConfig, new: Tally, started: float) -> Rep
     if is_complete:
         missing = finalize(config.output, sidecars=config.sidecars)
     ours = sum(shard in run.info.planned_shards for shard in missing)
-    if is_complete and ours:
+    gone = ours if is_complete else so_far.shards - now.shards
+    if gone > 0:
         raise SetError(
-            f"All shards of this run were made, but {ours} of them are gone from {run.manifest.root} again: files "
-            "were removed there while the run was at work. Give the same command again; it makes what is missing."
+            f"Of the shards of this run that were made, {gone} are gone from {run.manifest.root} again: files were "
+            "removed there while the run was at work. Give the same command again; it makes what is missing."
         )
     return Report(
         samples=now.total,

@@ -381,10 +381,11 @@ class Manifest:
         for name in FOLDERS:
             path = self.root / name
             if isinstance(path, Path) and (path.is_symlink() or (path.exists() and not path.is_dir())):
-                what = f"a link to {path.readlink()}" if path.is_symlink() else "a file"
+                if not path.is_symlink():
+                    raise SetError(f"{path} must be a folder, but it is a file. Remove it.")
                 raise SetError(
-                    f"{path} must be a folder, but it is {what}. Nothing is written or deleted through links in a set: "
-                    "put a folder there. OUT as a whole may be a link."
+                    f"{path} must be a folder, but it is a link to {path.readlink()}. Nothing is written or deleted "
+                    "through links in a set: put the folder itself there. OUT as a whole may be a link."
                 )
 
     @contextmanager

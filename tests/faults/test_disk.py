@@ -96,7 +96,7 @@ def test_a_file_where_the_data_folder_should_be_is_an_error(folder, tmp_path):
     (tmp_path / "out/.cutmix_gen").mkdir(parents=True)
     (tmp_path / "out/.cutmix_gen/shards").write_text("")
     errors = finish(start("generate", folder, tmp_path / "out", *OPTIONS), 1)
-    assert "must be written, but that failed: " in errors
+    assert "shards must be a folder, but it is a file. Remove it." in errors
     assert errors.count("\n") == 1, errors
 
 
