@@ -10,10 +10,10 @@ import numpy.typing as npt
 from PIL import Image
 
 from cutmix_gen import streams
-from cutmix_gen.codecs import make_codec
+from cutmix_gen.codecs import MAX_PIXELS, make_codec
 from cutmix_gen.codecs.pillow import check_room_for
 from cutmix_gen.drawing import CELL, Sources, Tile, cell_for, draw_sheet, in_rows, make_tile, shown_size
-from cutmix_gen.errors import SetError, UsageError, did_you_mean
+from cutmix_gen.errors import RecipeError, SetError, UsageError, did_you_mean
 from cutmix_gen.ledger import Ledger
 from cutmix_gen.manifest import Manifest
 from cutmix_gen.ownership import owner_map
@@ -53,7 +53,9 @@ class Choice:
         return " ".join([*flags, *([f"--only {self.only}"] if self.only else [])])
 
 
-def draw_grid(output: str | Place, choice: Choice, rows: int = 4, columns: int = 6) -> Image.Image:
+def draw_grid(
+    output: str | Place, choice: Choice, rows: int = 4, columns: int = 6, max_pixels: int = MAX_PIXELS
+) -> Image.Image:
     """Draw samples of a set, or of as much of it as is there, with outlines and captions.
 
     Parameters
@@ -63,6 +65,8 @@ def draw_grid(output: str | Place, choice: Choice, rows: int = 4, columns: int =
     choice : Choice
     rows, columns : int
         The picture has fewer where there are fewer samples, and more rows where more keys are given.
+    max_pixels : int, optional
+        No larger image is decoded, whatever the set allows itself. [default: 250,000,000]
 
     Raises
     ------
@@ -71,7 +75,7 @@ def draw_grid(output: str | Place, choice: Choice, rows: int = 4, columns: int =
     SetError
         If there is no set, or nothing in it that is asked for.
     """
-    dataset = open_dataset(output)
+    dataset = open_dataset(output, max_pixels=max_pixels)
     numbers = choose(dataset, choice, rows * columns)
     columns = min(columns, len(numbers))
     cell = cell_for(columns)
@@ -97,11 +101,11 @@ def tile_of(dataset: Dataset, row: Row, cell: int = CELL) -> Tile:
         If its recipe cannot be followed.
     """
     pixels = shown_pixels(row, dataset.info.mode, dataset.max_pixels, lambda size: shown_size(size, cell))
-    tile = make_tile(pixels, sources_of(row, dataset.max_pixels), dataset.classes, cell)
+    tile = make_tile(pixels, sources_of(row, dataset.max_pixels, len(dataset.classes)), dataset.classes, cell)
     return replace(tile, note=f"{row.key}  {row.strategy}")
 
 
-def sources_of(row: Row, max_pixels: int) -> Sources:
+def sources_of(row: Row, max_pixels: int, classes: int) -> Sources:
     """Return the sources of a sample, and which of its pixels are whose.
 
     Raises
@@ -110,6 +114,11 @@ def sources_of(row: Row, max_pixels: int) -> Sources:
         If its recipe cannot be followed.
     """
     recipe = parse_recipe(row.recipe, max_pixels)
+    if recipe.num_classes != classes or len(recipe.labels) > len(row.label_weight):
+        raise RecipeError(
+            f"The recipe of {row.key} has {len(recipe.labels)} sources of {recipe.num_classes:,} classes, its set has "
+            f"up to {len(row.label_weight)} of {classes:,}."
+        )
     mask = recipe.mask()
     owners = None if mask is None else owner_map(mask, [view.place for view in recipe.views])
     return Sources(recipe.labels, row.label_weight[: len(recipe.labels)].tolist(), owners)

@@ -17,7 +17,7 @@ import numpy as np
 import numpy.typing as npt
 
 from cutmix_gen import storage
-from cutmix_gen.codecs import best_codec, make_codec
+from cutmix_gen.codecs import MAX_PIXELS, best_codec, make_codec
 from cutmix_gen.codecs.base import Codec
 from cutmix_gen.epochs import Epoch
 from cutmix_gen.errors import SelectionError, SetError
@@ -57,7 +57,12 @@ class Place(NamedTuple):
     """In the shard."""
 
 
-def open_dataset(output: str | storage.Place, transform: Callable[[Sample], Any] | None = None) -> Dataset:
+def open_dataset(
+    output: str | storage.Place,
+    transform: Callable[[Sample], Any] | None = None,
+    *,
+    max_pixels: int = MAX_PIXELS,
+) -> Dataset:
     """Open a set, or as much of it as is there already, for reading at random.
 
     Parameters
@@ -67,6 +72,8 @@ def open_dataset(output: str | storage.Place, transform: Callable[[Sample], Any]
     transform : callable, optional
         What `dataset[i]` gives, made from the sample: for loaders that put samples together themselves, e.g.
         `lambda sample: (sample.image, sample.soft_label)`. Under "spawn" it has to be a function of a module.
+    max_pixels : int, optional
+        No larger image is decoded, whatever the set allows itself. [default: 250,000,000]
 
     Raises
     ------
@@ -76,7 +83,7 @@ def open_dataset(output: str | storage.Place, transform: Callable[[Sample], Any]
     root = storage.parse_place(output)
     manifest = Manifest(root)
     info = manifest.read_set()
-    return Dataset(root, info, _ShardTable.of(Ledger(manifest).heads()), transform)
+    return Dataset(_Files(root, info, max_pixels), _ShardTable.of(Ledger(manifest).heads()), transform)
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,14 +126,12 @@ class Dataset:
         What the set is: `info.mode`, `info.image_format`, ...
     """
 
-    def __init__(
-        self, root: storage.Place, info: SetInfo, table: _ShardTable, transform: Callable[[Sample], Any] | None
-    ) -> None:
-        self.root = root
-        self.info = info
+    def __init__(self, files: _Files, table: _ShardTable, transform: Callable[[Sample], Any] | None) -> None:
+        self.root = files.root
+        self.info = files.info
         self._table = table
         self._transform = transform
-        self._files = _Files(root, info)
+        self._files = files
 
     @property
     def classes(self) -> tuple[str, ...]:
@@ -236,7 +241,7 @@ class Dataset:
 
     @property
     def max_pixels(self) -> int:
-        """Pixels of a sample at most, as the runs of the set were allowed to make them."""
+        """Pixels of a sample at most, as the runs of the set were allowed to make them and this reader takes them."""
         return self._files.max_pixels()
 
     @property
@@ -311,7 +316,7 @@ class Dataset:
 
     def _selection(self, is_wanted: Callable[[ShardHead], bool]) -> Dataset:
         table = _ShardTable.of(head for head in self._table.heads if is_wanted(head))
-        return Dataset(self.root, self.info, table, self._transform)
+        return Dataset(_Files(self.root, self.info, self._files.limit), table, self._transform)
 
     def _checked(self, number: SupportsIndex) -> int:
         place = as_index(number)
@@ -343,14 +348,15 @@ class _Shard:
 class _Files:
     """What a process has open of a set. Another process that gets it, by whatever way, begins with nothing open."""
 
-    def __init__(self, root: storage.Place, info: SetInfo) -> None:
-        self._root = root
-        self._info = info
+    def __init__(self, root: storage.Place, info: SetInfo, limit: int) -> None:
+        self.root = root
+        self.info = info
+        self.limit = limit
         self._format = shard_format(info.shard_format)
         self._begin()
 
-    def __reduce__(self) -> tuple[type[_Files], tuple[storage.Place, SetInfo]]:
-        return _Files, (self._root, self._info)
+    def __reduce__(self) -> tuple[type[_Files], tuple[storage.Place, SetInfo, int]]:
+        return _Files, (self.root, self.info, self.limit)
 
     def _begin(self) -> None:
         self._process = os.getpid()
@@ -376,7 +382,7 @@ class _Files:
             shard = self._shard(head)
             near = shard.reader.near(row) if 0 < row - shard.last <= _STEP else range(row, row + 1)
             shard.last = row
-            rows = checked(shard.reader.read(near), self._info.schema, head.file)
+            rows = checked(shard.reader.read(near), self.info.schema, head.file)
             if len(near) > 1:
                 shard.last = near[-1]
                 self._windows[head.shard] = near, rows
@@ -388,7 +394,7 @@ class _Files:
     def rows(self, head: ShardHead, rows: Sequence[int]) -> Rows:
         """Return some rows of a shard."""
         with self._mine():
-            return checked(self._shard(head).reader.read(rows), self._info.schema, head.file)
+            return checked(self._shard(head).reader.read(rows), self.info.schema, head.file)
 
     def labels(self, head: ShardHead) -> ShardLabels:
         """Return classes, shares and strategies of a shard."""
@@ -411,7 +417,7 @@ class _Files:
         """Return the plan of a run."""
         with self._mine():
             if run not in self._plans:
-                self._plans[run] = plan_of(Manifest(self._root).read_run(run), self._root)
+                self._plans[run] = plan_of(Manifest(self.root).read_run(run), self.root)
             return self._plans[run]
 
     def runs(self) -> list[int]:
@@ -419,9 +425,9 @@ class _Files:
         return Manifest(self._root).run_numbers()
 
     def max_pixels(self) -> int:
-        """Return how many pixels a sample may have."""
+        """Return how many pixels a sample may have, here and in this set."""
         with self._mine():
-            self._max_pixels = self._max_pixels or Manifest(self._root).max_pixels()
+            self._max_pixels = self._max_pixels or min(Manifest(self.root).max_pixels(), self.limit)
             return self._max_pixels
 
     def pixels(self, row: Row) -> Pixels:
@@ -435,7 +441,7 @@ class _Files:
         if self._codec is None:
             self._codec = make_codec(best_codec(), self.max_pixels())
         try:
-            pixels = self._codec.decode(row.image, self._info.mode, _at_full_size).pixels
+            pixels = self._codec.decode(row.image, self.info.mode, _at_full_size).pixels
         except Exception as error:
             from cutmix_gen.codecs.pillow import check_room_for  # noqa: PLC0415  see make_codec
 
@@ -444,16 +450,16 @@ class _Files:
         return pixels if pixels.flags.writeable else pixels.copy()
 
     def _file(self, head: ShardHead) -> Path:
-        file = self._root / head.file
+        file = self.root / head.file
         if isinstance(file, Path):
             return file
-        return storage.cached(file, Manifest(self._root).read_record(head.shard).sha256)
+        return storage.cached(file, Manifest(self.root).read_record(head.shard).sha256)
 
     def _shard(self, head: ShardHead) -> _Shard:
         shard = self._shards.get(head.shard)
         if shard is None:
-            index = Manifest(self._root).read_index(head.shard) if self._format.needs_index else b""
-            shard = _Shard(self._format.open_reader(self._file(head), self._info.schema, index))
+            index = Manifest(self.root).read_index(head.shard) if self._format.needs_index else b""
+            shard = _Shard(self._format.open_reader(self._file(head), self.info.schema, index))
             if len(shard.reader) != head.samples:
                 raise SetError(
                     f"{head.file} has {len(shard.reader):,} samples, its record says {head.samples:,}. "

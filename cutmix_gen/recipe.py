@@ -11,10 +11,10 @@ from typing import Any, TypeVar, cast, get_type_hints
 import numpy as np
 import numpy.typing as npt
 
-from cutmix_gen.codecs import MOST_PIXELS
+from cutmix_gen.codecs import MAX_PIXELS
 from cutmix_gen.errors import RecipeError
 from cutmix_gen.facts import fits
-from cutmix_gen.masks import Mask, PatchMask, Strategy, make_strategy
+from cutmix_gen.masks import STRATEGIES, Mask, PatchMask, Strategy, make_strategy
 from cutmix_gen.ownership import Ownership, ownership, shares_within
 from cutmix_gen.parsing import parse_json
 from cutmix_gen.records import Box, Size, View
@@ -61,10 +61,21 @@ class Recipe:
         strategy = make_strategy(self.strategy, self.options)
         if strategy.sources != len(self.labels):
             raise ValueError(f"it has {len(self.labels)} sources, not {strategy.sources}")
-        _check_params(strategy.params, self.params)
-        mask = strategy.realise(strategy.params(**self.params), self.size)
+        mask = strategy.realise(self._drawn(strategy), self.size)
         _check_mask(mask)
         return mask
+
+    def _drawn(self, strategy: Strategy) -> Any:
+        _check_params(strategy.params, self.params)
+        return strategy.params(**self.params)
+
+    @property
+    def focus(self) -> tuple[float, float] | None:
+        """Where the donor draws the eye, for strategies that follow it; x, y in [0, 1]."""
+        if self.strategy == "original" or not STRATEGIES[self.strategy].follows_saliency:
+            return None
+        drawn = self._followed(lambda: self._drawn(make_strategy(self.strategy, self.options)))
+        return drawn.x, drawn.y
 
     def _followed(self, step: Callable[[], T]) -> T:
         """Do something that a recipe says; whatever it says that cannot be is a `RecipeError`."""
@@ -153,7 +164,7 @@ class RecipeWriter:
         ]
 
 
-def parse_recipe(text: str, max_pixels: int = MOST_PIXELS) -> Recipe:
+def parse_recipe(text: str, max_pixels: int = MAX_PIXELS) -> Recipe:
     """Return the recipe that the field `recipe` of a sample describes.
 
     Parameters
@@ -250,6 +261,8 @@ _MOST_CLASSES = 1 << 24
 def _check(recipe: Recipe, max_pixels: int) -> None:
     """Raise `ValueError` for sizes that are none of a sample."""
     size = recipe.size
+    if recipe.strategy not in STRATEGIES and recipe.strategy != "original":
+        raise ValueError(f"there is no strategy {recipe.strategy[:100]!r}")
     if min(size) < 1:
         raise ValueError(f"a size of {size} px")
     if size.area > max_pixels:
@@ -285,6 +298,6 @@ def _number_form(kind: type[Any]) -> str:
 def _view(facts: dict[str, Any]) -> View:
     crop, place = (Box(*map(int, facts[name])) for name in ("crop", "place"))
     numbers = (crop.width, crop.height, place.width, place.height, *crop.as_list(), *place.as_list())
-    if min(numbers) < 0 or max(numbers) >= 1 << 31:
+    if min(numbers) < 0 or max(numbers) >= 1 << 31 or not crop.area or not place.area:
         raise ValueError(f"a view of {crop} at {place}")
     return View(crop, place, bool(facts["flip"]))

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from shlex import quote
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from cutmix_gen.codecs import Codec, make_codec
+from cutmix_gen.codecs import MAX_PIXELS, Codec, make_codec
 from cutmix_gen.codecs.pillow import check_room_for
 from cutmix_gen.errors import ImageError, MachineError, RecipeError, SetError, StorageError, UsageError
 from cutmix_gen.geometry import whole
@@ -57,7 +57,7 @@ class Replay:
     """Whether the images differ as those do that other releases of the libraries make: hardly, and in the bytes."""
 
 
-def replay(output: str | Place, key: str, source: str | Place | None = None) -> Replay:
+def replay(output: str | Place, key: str, source: str | Place | None = None, *, max_pixels: int = MAX_PIXELS) -> Replay:
     """Make one sample again from its recipe and its sources, and compare the images byte for byte.
 
     Parameters
@@ -68,6 +68,8 @@ def replay(output: str | Place, key: str, source: str | Place | None = None) -> 
         Of the sample.
     source : path, optional
         Where the sources are now, if that is not where they were.
+    max_pixels : int, optional
+        No larger image is decoded, whatever the set allows itself. [default: 250,000,000]
 
     Raises
     ------
@@ -78,7 +80,7 @@ def replay(output: str | Place, key: str, source: str | Place | None = None) -> 
     UsageError
         If the set names another store for its sources than its own: then say where they are.
     """
-    replayer = Replayer(parse_place(output), None if source is None else parse_place(source))
+    replayer = Replayer(parse_place(output), None if source is None else parse_place(source), max_pixels)
     return replayer.replay(replayer.dataset.find(key))
 
 
@@ -91,10 +93,13 @@ class Replayer:
         The folder of the set.
     source : Place, optional
         Where the sources are now, if that is not where they were.
+    max_pixels : int, optional
+        No larger image is decoded, whatever the set allows itself. [default: 250,000,000]
     """
 
-    def __init__(self, output: Place, source: Place | None = None) -> None:
-        self.dataset: Dataset = open_dataset(output)
+    def __init__(self, output: Place, source: Place | None = None, max_pixels: int = MAX_PIXELS) -> None:
+        self.dataset: Dataset = open_dataset(output, max_pixels=max_pixels)
+        self._limit = max_pixels
         self._source = source
         self._run = cache(self._open_run)
         self._codec: Codec = make_codec("pillow", self.dataset.max_pixels)
@@ -173,7 +178,7 @@ class Replayer:
             run = Run(output, number, source_of(Manifest(output).read_run(number), output, self._source))
         except SetError as error:
             raise RecipeError(f"its recipe names run {number}, but: {error}") from error
-        return run, Images(run.config, fitted=False)
+        return run, Images(replace(run.config, max_pixels=min(run.config.max_pixels, self._limit)), fitted=False)
 
     def _check_sources(self, row: Row, number: int) -> None:
         """Raise `RecipeError` unless the sample has the run, the base and as many sources as its key and recipe say."""

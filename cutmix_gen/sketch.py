@@ -123,4 +123,6 @@ class Sketcher:
         draw, size = sketch.draw, sketch.draw.mask.size
         writer = RecipeWriter(1, len(self._classes), self._config.label_smoothing)
         recipe = writer.mixed(draw.strategy, [draw.params], size, [draw.views], [sketch.labels])[0]
-        return draw_explanation(parse_recipe(recipe), sketch.images, sketch.pixels, self._classes)
+        return draw_explanation(
+            parse_recipe(recipe, self._config.max_sample_pixels), sketch.images, sketch.pixels, self._classes
+        )

@@ -362,7 +362,9 @@ def test_a_missing_source_is_told_from_a_wrong_sample_and_its_shard_is_kept(tmp_
 
 def test_the_same_seed_draws_the_same_samples(damaged, monkeypatch):
     drawn = []
-    monkeypatch.setattr("cutmix_gen.verify.replay_sample", lambda _output, _source, _call, number: drawn.append(number))
+    monkeypatch.setattr(
+        "cutmix_gen.verify.replay_sample", lambda _output, _source, _limit, _call, number: drawn.append(number)
+    )
     for seed in (1, 1, 2):
         verify(damaged, jobs=1, replays=Replays(20, seed))
     assert drawn[:20] == drawn[20:40] != drawn[40:]

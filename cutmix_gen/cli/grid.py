@@ -6,7 +6,7 @@ from typing import Any
 
 import click
 
-from cutmix_gen.cli.options import OUT, NearestChoice, seed_option
+from cutmix_gen.cli.options import OUT, NearestChoice, max_pixels_option, seed_option
 from cutmix_gen.cli.outputs import check_not_own
 from cutmix_gen.cli.pictures import picture_option, shape_options, write_picture
 from cutmix_gen.storage import Place
@@ -23,7 +23,8 @@ from cutmix_gen.storage import Place
 @click.option("--only", type=NearestChoice(["original", "cutmix"]), help="Only originals, or only mixed samples.")
 @click.option("--key", "keys", metavar="KEY", multiple=True, help="The sample of this key. Repeatable.")
 @seed_option("Of the choice.")
-def command(output: Place, picture: Place, rows: int, columns: int, **choice: Any) -> None:
+@max_pixels_option
+def command(output: Place, picture: Place, rows: int, columns: int, max_pixels: int, **choice: Any) -> None:
     """Draw samples of a set: image, outline of what was pasted, and the share of each class.
 
     The samples are chosen at random, by seed; only these are read, whatever the size of the set. What each donor owns
@@ -37,4 +38,4 @@ def command(output: Place, picture: Place, rows: int, columns: int, **choice: An
     check_not_own(picture, output)
     from cutmix_gen.grid import Choice, draw_grid  # noqa: PLC0415  each command imports what it needs
 
-    write_picture(draw_grid(output, Choice(**choice), rows, columns), picture)
+    write_picture(draw_grid(output, Choice(**choice), rows, columns, max_pixels), picture)

@@ -12,6 +12,7 @@ import click
 from click.shell_completion import CompletionItem
 
 from cutmix_gen.cli.reading import read_lines
+from cutmix_gen.codecs import MAX_PIXELS, MOST_PIXELS
 from cutmix_gen.config import GenerateConfig
 from cutmix_gen.errors import UsageError, did_you_mean
 from cutmix_gen.masks import STRATEGIES
@@ -168,6 +169,12 @@ def jobs_option(command: Command) -> Command:
 def seed_option(text: str) -> Callable[[Command], Command]:
     """Add --seed."""
     return number_option("--seed", among=SEED, text=text, default=0)
+
+
+def max_pixels_option(command: Command) -> Command:
+    """Add --max-pixels, for whoever decodes images of a set that anybody may have made."""
+    text = "An image that claims more pixels is not decoded, whatever the set allows itself."
+    return number_option("--max-pixels", among=Range(1, MOST_PIXELS), text=text, default=MAX_PIXELS)(command)
 
 
 def moved_source(command: Command) -> Command:

@@ -6,7 +6,7 @@ import sys
 
 import click
 
-from cutmix_gen.cli.options import FOUND_WRONG, OUT, moved_source
+from cutmix_gen.cli.options import FOUND_WRONG, OUT, max_pixels_option, moved_source
 from cutmix_gen.cli.outputs import check_not_own, tell
 from cutmix_gen.cli.pictures import picture_option, write_picture
 from cutmix_gen.storage import Place
@@ -16,8 +16,9 @@ from cutmix_gen.storage import Place
 @OUT
 @click.argument("key", metavar="KEY")
 @moved_source
+@max_pixels_option
 @picture_option(None, "Draw the sources, the mask and the result to a .png, .jpg or .webp.")
-def command(output: Place, key: str, source: Place | None, picture: Place | None) -> None:
+def command(output: Place, key: str, source: Place | None, picture: Place | None, max_pixels: int) -> None:
     """Make one sample again from its recipe and its sources, and compare it with the one in OUT.
 
     Ends with code 0 if the bytes are the same, 3 if they are not, 1 if a source is missing or has changed.
@@ -30,7 +31,7 @@ def command(output: Place, key: str, source: Place | None, picture: Place | None
         check_not_own(picture, output)
     from cutmix_gen.replay import Replayer  # noqa: PLC0415  each command imports what it needs
 
-    replayer = Replayer(output, source)
+    replayer = Replayer(output, source, max_pixels)
     result = replayer.replay(replayer.dataset.find(key))
     tell(f"{key}: {'the same bytes again' if result.same else result.problem}.", picture)
     if picture is not None:

@@ -12,6 +12,7 @@ from cutmix_gen.cli.options import (
     OUT,
     jobs_option,
     json_option,
+    max_pixels_option,
     moved_source,
     number_option,
     print_json,
@@ -37,6 +38,7 @@ from cutmix_gen.words import verification_lines
 @seed_option("Of that choice.")
 @moved_source
 @click.option("--repair", is_flag=True, help="Drop what is bad, so that the next generate makes it again.")
+@max_pixels_option
 @jobs_option
 @talk_options
 @json_option
@@ -47,6 +49,7 @@ def command(
     seed: int,
     source: Place | None,
     repair: bool,
+    max_pixels: int,
     jobs: int | None,
     progress: str,
     quiet: bool,
@@ -69,7 +72,7 @@ def command(
 
     replays = Replays(count, seed, source) if count else None
     with Progress("checks" if count else "shards", progress, quiet=quiet) as shown:
-        result = run_verify(output, deep=deep, jobs=jobs, replays=replays, progress=shown)
+        result = run_verify(output, deep=deep, jobs=jobs, replays=replays, progress=shown, max_pixels=max_pixels)
     dropped = run_repair(output, result.problems) if repair else None
     if as_json:
         print_json(Verified.of(result), *([] if dropped is None else [Repaired(dropped)]))

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from cutmix_gen.codecs import MAX_PIXELS
 from cutmix_gen.errors import UsageError
 from cutmix_gen.storage import Place, put_output
 
 
-def write_report(output: Place, file: Place, seed: int = 0) -> int:
+def write_report(output: Place, file: Place, seed: int = 0, *, max_pixels: int = MAX_PIXELS) -> int:
     """Write a self-contained HTML page on a set; the same set gives the same page.
 
     It needs no network and runs no script. However large the set, a few thousand samples are read and a few dozen
@@ -20,6 +21,8 @@ def write_report(output: Place, file: Place, seed: int = 0) -> int:
         The page; one that is there is replaced.
     seed : int
         Of the choice of samples.
+    max_pixels : int, optional
+        No larger image is decoded, whatever the set allows itself. [default: 250,000,000]
 
     Returns
     -------
@@ -42,6 +45,6 @@ def write_report(output: Place, file: Place, seed: int = 0) -> int:
             "The report needs jinja2 and matplotlib, not both installed here. "
             'Install them with: pip install "cutmix-gen[report]".'
         ) from error
-    data = page(output, seed).encode()
+    data = page(output, seed, max_pixels).encode()
     put_output(file, data)
     return len(data)

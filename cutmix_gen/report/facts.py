@@ -7,11 +7,12 @@ from dataclasses import dataclass
 
 from cutmix_gen.config import ResolvedConfig
 from cutmix_gen.describe import Description, describe
+from cutmix_gen.errors import SetError
 from cutmix_gen.ledger import Ledger
 from cutmix_gen.manifest import Manifest, RunInfo
 from cutmix_gen.reader import open_dataset
 from cutmix_gen.recipe import parse_recipe
-from cutmix_gen.records import Row, Size
+from cutmix_gen.records import Row, ShardRecord, Size
 from cutmix_gen.report.sampling import Selection, select
 from cutmix_gen.storage import Place
 
@@ -49,7 +50,7 @@ class Facts:
         return self.originals.rows + self.mixed.rows
 
 
-def gather(output: Place, seed: int) -> Facts:
+def gather(output: Place, seed: int, max_pixels: int) -> Facts:
     """Read the records of a set, and some of its samples.
 
     Raises
@@ -57,7 +58,7 @@ def gather(output: Place, seed: int) -> Facts:
     SetError
         If there is no set, or what is read of it is damaged.
     """
-    description, dataset = describe(output), open_dataset(output)
+    description, dataset = describe(output), open_dataset(output, max_pixels=max_pixels)
     mean_bytes = description.bytes / max(description.samples.total, 1)
     return Facts(
         output=output,
@@ -74,7 +75,9 @@ def _runs(output: Place, runs: list[RunInfo]) -> list[RunFacts]:
     samples: Counter[int] = Counter()
     strategies: dict[int, Counter[str]] = defaultdict(Counter)
     unreadable: dict[int, set[str]] = defaultdict(set)
+    known = {run.number: {each.name for each, _ in run.config_in(output).strategies()} for run in runs}
     for record in Ledger(Manifest(output)).records():
+        _check(record, known)
         samples[record.run] += record.samples
         if record.kind == "cutmix":
             strategies[record.run].update(record.strategies)
@@ -85,6 +88,21 @@ def _runs(output: Place, runs: list[RunInfo]) -> list[RunFacts]:
     ]
 
 
-def size_of(row: Row) -> Size:
+def _check(record: ShardRecord, known: dict[int, set[str]]) -> None:
+    """Raise `SetError` for a record that does not agree with its run, whose strategies are known, or with itself."""
+    mixed = record.samples if record.kind == "cutmix" else 0
+    counted = record.strategies.keys() if mixed else set()
+    if (
+        not counted <= known.get(record.run, set())
+        or sum(record.strategies.values()) != record.samples
+        or sum(record.lam_histogram) != mixed
+    ):
+        raise SetError(
+            f"The record of {record.file} says what run {record.run} cannot have made: {record.samples:,} samples, "
+            f"{record.strategies}. `cutmix-gen verify` says more."
+        )
+
+
+def size_of(row: Row, max_pixels: int) -> Size:
     """Return the size of a sample."""
-    return parse_recipe(row.recipe).size
+    return parse_recipe(row.recipe, max_pixels).size

@@ -5,6 +5,7 @@ from __future__ import annotations
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
+from cutmix_gen.codecs import MAX_PIXELS
 from cutmix_gen.report import sections
 from cutmix_gen.report.facts import Facts, gather
 from cutmix_gen.report.names import shown
@@ -17,7 +18,7 @@ _NAMED_MASSES = 20
 """Classes that a plot can name."""
 
 
-def page(output: Place, seed: int = 0) -> str:
+def page(output: Place, seed: int = 0, max_pixels: int = MAX_PIXELS) -> str:
     """Return the page on a set, as HTML.
 
     Raises
@@ -25,7 +26,7 @@ def page(output: Place, seed: int = 0) -> str:
     SetError
         If there is no set, or what is read of it is damaged.
     """
-    facts = gather(output, seed)
+    facts = gather(output, seed, max_pixels)
     classes, strategies = sections.class_blocks(facts), sections.strategy_blocks(facts)
     rows = [row for block in classes + strategies for row in block.rows]
     lam, masses, sizes = sections.lam(facts, seed), sections.masses(facts), sections.sizes(facts)

@@ -96,7 +96,7 @@ class Lam:
 def lam(facts: Facts, seed: int) -> Lam | None:
     """Return the lam histogram beside its law, None where nothing is mixed."""
     histogram = facts.description.lam_histogram
-    if not sum(histogram):
+    if not sum(histogram) or not facts.mixed.rows:
         return None
     expected = expected_histogram(_law_sources(facts), seed)
     edges = np.linspace(0, 1, LAM_BINS + 1).tolist()
@@ -115,15 +115,14 @@ def _law_sources(facts: Facts) -> list[Source]:
 
 def _law_source(facts: Facts, runs: list[RunFacts]) -> Source:
     numbers = {run.info.number for run in runs}
-    recipes = [parse_recipe(row.recipe) for row in facts.mixed.rows]
+    recipes = [parse_recipe(row.recipe, facts.max_pixels) for row in facts.mixed.rows]
     recipes = [recipe for recipe in recipes if recipe.run in numbers] or recipes
     crops = [recipe.views[0].crop for recipe in recipes]
-    followed = [recipe.params for recipe in recipes if STRATEGIES[recipe.strategy].follows_saliency]
     return Source(
         config=runs[0].config,
         strategies=sum((run.strategies for run in runs), Counter[str]()),
         sizes=[Size(crop.width, crop.height) for crop in crops],
-        focuses=[(params["x"], params["y"]) for params in followed],
+        focuses=[focus for recipe in recipes if (focus := recipe.focus)],
     )
 
 
@@ -193,7 +192,7 @@ class Sizes:
 
 def sizes(facts: Facts) -> Sizes:
     """Return the sizes of samples, the most common ones with their count."""
-    found = [size_of(row) for row in facts.rows]
+    found = [size_of(row, facts.max_pixels) for row in facts.rows]
     counts = Counter(found).most_common()
     return Sizes(found, counts[:_SIZES], len(counts) - _SIZES)
 

@@ -86,7 +86,9 @@ def make_tiles(rows: Sequence[Row], classes: Sequence[str], mode: str, max_pixel
         If an image is damaged.
     """
     tiles = {
-        row.key: _small(shown_pixels(row, mode, max_pixels, _small_size), sources_of(row, max_pixels), classes)
+        row.key: _small(
+            shown_pixels(row, mode, max_pixels, _small_size), sources_of(row, max_pixels, len(classes)), classes
+        )
         for row in rows
     }
     pictures = {key: as_rgb(tile.pixels) for key, tile in tiles.items()}

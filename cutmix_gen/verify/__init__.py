@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from functools import partial
 from uuid import uuid4
 
+from cutmix_gen.codecs import MAX_PIXELS
 from cutmix_gen.errors import SetError
 from cutmix_gen.execute import TaskProgress, run_tasks, usable_cores
 from cutmix_gen.layout import SET
@@ -44,13 +45,14 @@ class Verification:
         return not self.problems
 
 
-def verify(
+def verify(  # noqa: PLR0913  all but the first are named
     output: Place,
     *,
     deep: bool = False,
     jobs: int | None = None,
     replays: Replays | None = None,
     progress: TaskProgress | None = None,
+    max_pixels: int = MAX_PIXELS,
 ) -> Verification:
     """Check a set: that its description is whole, and that every shard is what the description says.
 
@@ -68,6 +70,8 @@ def verify(
         Samples to make again from the sources, and to compare byte for byte.
     progress : TaskProgress, optional
         Told of the shards, and of the samples that are made again.
+    max_pixels : int, optional
+        No larger image is decoded, whatever the set allows itself. [default: 250,000,000]
 
     Raises
     ------
@@ -91,7 +95,7 @@ def verify(
         check_sources(output, replays, [run for run in runs.sound if any(each.run == run.number for each in drawn)])
     if progress:
         progress.start(len(made) + len(drawn))
-    check = partial(check_shard, ShardCheck(output, deep, runs.unindexed, uuid4().hex))
+    check = partial(check_shard, ShardCheck(output, deep, max_pixels, runs.unindexed, uuid4().hex))
     samples = 0
     for checked in run_tasks(check, made, "loky", jobs or usable_cores()):
         samples += checked.samples
@@ -104,7 +108,7 @@ def verify(
     if replays:
         bad = {problem.shard for problem in problems}
         sound = [sample.number for sample in drawn if sample.file not in bad and sample.run not in runs.unindexed]
-        again = partial(replay_sample, output, replays.source, uuid4().hex)
+        again = partial(replay_sample, output, replays.source, max_pixels, uuid4().hex)
         for problem in _advancing(run_tasks(again, sound, "loky", jobs or usable_cores()), progress):
             problems += [problem] if problem else []
             replayed += problem is None or problem.kind != "source"  # without its sources nothing is compared

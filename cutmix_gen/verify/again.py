@@ -51,9 +51,9 @@ def check_sources(output: Place, replays: Replays, runs: list[RunInfo]) -> None:
         source_of(run, output, replays.source)
 
 
-def replay_sample(output: Place, source: Place | None, call: str, number: int) -> Problem | None:
+def replay_sample(output: Place, source: Place | None, max_pixels: int, call: str, number: int) -> Problem | None:
     """Make a sample again; return what is wrong with it, None if nothing is."""
-    replayer = _replayer(output, source, call)
+    replayer = _replayer(output, source, max_pixels, call)
     file, _ = replayer.dataset.shard(number)
     try:
         result = replayer.replay(number)
@@ -67,6 +67,6 @@ def replay_sample(output: Place, source: Place | None, call: str, number: int) -
 
 
 @lru_cache(maxsize=1)
-def _replayer(output: Place, source: Place | None, _call: str) -> Replayer:
+def _replayer(output: Place, source: Place | None, max_pixels: int, _call: str) -> Replayer:
     """Return what makes the samples again, opened once in each process for each call of `verify`."""
-    return Replayer(output, source)
+    return Replayer(output, source, max_pixels)

@@ -40,6 +40,8 @@ class ShardCheck:
     output: Place
     deep: bool
     """Whether to decode every image, and to look every donor up."""
+    max_pixels: int
+    """No larger image is decoded, whatever the set allows itself."""
     unindexed: frozenset[int]
     """Runs whose source index cannot be relied on."""
     call: str
@@ -143,7 +145,8 @@ class _Checker:
         self._deep = check.deep
         self._run = _open_run(check.output, record.run, check.call)
         self._set = self._run.set
-        self._codec = make_codec("pillow", self._run.config.max_sample_pixels)
+        self._max_pixels = min(self._run.config.max_sample_pixels, check.max_pixels)
+        self._codec = make_codec("pillow", self._max_pixels)
         self._task, self._spec = self._run.plan.locate(record.shard)
         indexed = record.run not in check.unindexed
         self._bases = self._run.sources(self._run.rows(self._task)[0]) if indexed else None
@@ -234,7 +237,7 @@ class _Checker:
         RecipeError, SetError
             If the recipe cannot be followed, or the sample is another one.
         """
-        recipe = parse_recipe(rows.recipe[row], self._run.config.max_sample_pixels)
+        recipe = parse_recipe(rows.recipe[row], self._max_pixels)
         owned = recipe.ownership()
         padding = self._set.sources - len(recipe.labels)
         boxes = [box.as_list() for box in [*owned.boxes, *[NO_BOX] * padding]]
