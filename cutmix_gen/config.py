@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import json
-from dataclasses import dataclass, field, fields
-from typing import Any
+import math
+from dataclasses import dataclass, field, fields, replace
+from typing import Any, Self
 
 from cutmix_gen.codecs import CODECS, IMAGE_FORMATS, INTERPOLATIONS, MAX_PIXELS, MODES, MOST_PIXELS, Encoding
 from cutmix_gen.config_values import Failures, parse_bounds, parse_failures, parse_size, parse_slice
@@ -342,6 +343,18 @@ class GenerateConfig:
     def max_sample_pixels(self) -> int:
         """Pixels of a sample at most: what a run is allowed to make, whoever reads the set has to read."""
         return max(self.max_pixels, self.target.area if self.target else 0)
+
+    def within(self, pixels: int) -> tuple[Self, float]:
+        """Return this configuration with samples of so many pixels at most, in their shape, to try or to look at.
+
+        And how many times as many pixels its own samples have; where each keeps its size, it stays as it is.
+        """
+        target = self.target
+        if target is None or target.area <= pixels:
+            return self, 1.0
+        shrunk = math.sqrt(pixels / target.area)
+        small = Size(max(int(target.width * shrunk), 1), max(int(target.height * shrunk), 1))
+        return replace(self, size=f"{small.width}x{small.height}"), target.area / small.area
 
     @property
     def law(self) -> LamLaw:

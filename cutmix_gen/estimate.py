@@ -38,6 +38,8 @@ _SECONDS = 1.5
 """That a task of the large trial should take."""
 _IMAGES = (12, 256)
 """Images of such a task at least and at most."""
+_PIXELS = 1 << 22
+"""Of a sample of a trial at most: what larger ones take follows from these, for they would take minutes."""
 _SORTED = 1 << 16
 """Images that are sorted by size at most, to choose among."""
 _COPIES = (2.0, 8.0)
@@ -129,6 +131,9 @@ class _Line(NamedTuple):
     base: float
     each: float
 
+    def times(self, factor: float) -> _Line:
+        return _Line(self.base * factor, self.each * factor)
+
     def at(self, images: float) -> float:
         return self.base + self.each * images
 
@@ -201,6 +206,7 @@ class _Bench:
         """Those of them that could not be read, by their paths."""
         self._ahead = ahead
         self._scanned = scanned
+        self._config, self._times = ahead.config.within(_PIXELS)
         self._backend = "loky" if ahead.config.backend in CLUSTERS else ahead.config.backend
         self._most = max(3, ahead.plan.num_images // max(ahead.plan.num_blocks, 1))
         self._large = _IMAGES[0]
@@ -221,17 +227,16 @@ class _Bench:
         large = min(self._large, self._most)
         few = self._trial(max(3, large // 5), copies)
         many = self._trial(large, copies)
-        kinds = many.sizes.keys()
-        return _Costs(
-            _line(few.seconds, many.seconds), {kind: _line(few.sizes[kind], many.sizes[kind]) for kind in kinds}
-        )
+        seconds = _line(few.seconds, many.seconds).times(self._times)
+        sizes = {kind: _line(few.sizes[kind], many.sizes[kind]).times(self._times) for kind in many.sizes}
+        return _Costs(seconds, sizes)
 
     def _trial(self, images: int, copies: float) -> _Trial:
         """Run tasks of about so many images."""
         self._trials += 1
         scanned = self._scanned
         sample = _sample(scanned, min(images * _TASKS * self.jobs, len(scanned)), self._trials)
-        config = replace(_trial_config(self._ahead.config, copies), shard_size=max(images, 3))
+        config = replace(_trial_config(self._config, copies), shard_size=max(images, 3))
         _log.info("Trying %d images.", len(sample))
         with _begun(config, sample) as run:
             work = partial(_timed, run.manifest.root, run.info.number, run.config.source, run.identity)

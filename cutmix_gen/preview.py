@@ -22,6 +22,9 @@ from cutmix_gen.source import Scan
 from cutmix_gen.storage import path_text
 from cutmix_gen.streams import GUESTS
 
+_PIXELS = 1 << 20
+"""Of a sample at most, where --size asks for more: they are shown far smaller, and two dozen would fill the memory."""
+
 
 @dataclass(frozen=True, slots=True)
 class Preview:
@@ -52,7 +55,7 @@ def draw_preview(config: GenerateConfig, rows: int = 4, columns: int = 6, *, exp
         As `generate` would, or where no sample can be made.
     """
     scanned = look_into(config)
-    config = resolve(config, scanned, look_at(config, scanned))
+    config, _ = resolve(config, scanned, look_at(config, scanned)).within(_PIXELS)
     sketcher = Sketcher(config, scanned.classes, fitted=not explain)
     wanted = rows if explain else rows * columns
     found, skipped = _sketches(config, scanned, sketcher, wanted)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Generator, Iterator, Sequence
-from contextlib import closing
+from contextlib import closing, contextmanager
 from importlib import import_module
 from typing import Protocol, TypeVar
 
@@ -24,8 +24,8 @@ __all__ = [
 
 Result = TypeVar("Result")
 
-_MOST_CORES = "LOKY_MAX_CPU_COUNT"
-"""Joblib's variable of the environment."""
+_OF_JOBLIB = ("JOBLIB_", "LOKY_")
+"""How its variables of the environment begin."""
 
 ENGINES = {
     "serial": "local",
@@ -42,19 +42,37 @@ CLUSTERS = {"dask": "distributed", "ray": "ray", "spark": "pyspark"}
 
 def usable_cores() -> int:
     """Return how many cores this process may use, by its affinity and its container's limits."""
-    # Imported here: starting the program to print its help or a set's facts takes no engine.
-    from joblib import cpu_count  # noqa: PLC0415
+    with _joblib_in_words():
+        # Imported here: starting the program to print its help or a set's facts takes no engine.
+        from joblib import cpu_count  # noqa: PLC0415
 
-    try:
         return int(cpu_count())
-    except ValueError as error:
-        found = brief(os.environ.get(_MOST_CORES, ""))
-        raise UsageError(f"The environment has {_MOST_CORES}={found}, but it must be a whole number.") from error
+
+
+@contextmanager
+def _joblib_in_words() -> Iterator[None]:
+    """Say of an error that joblib stumbles into which of its settings the environment has: nobody else knows of them.
+
+    Raises
+    ------
+    UsageError
+        If there are any.
+    """
+    try:
+        yield
+    except (ValueError, ImportError) as error:
+        given = [f"{name}={brief(value)}" for name, value in os.environ.items() if name.startswith(_OF_JOBLIB)]
+        if not given:
+            raise
+        raise UsageError(
+            f"The environment has settings that joblib, which runs the workers, cannot take ({brief(str(error))}): "
+            f"{', '.join(given)}. Give what its documentation says, or unset them."
+        ) from error
 
 
 def workers_for(tasks: Sequence[int], jobs: int | None) -> int:
     """Return how many workers to start for some tasks, where so many are asked for: never more than there are tasks."""
-    cores = usable_cores()  # in any case: the engines ask the same of the environment, and would stumble
+    cores = usable_cores()  # in any case: what joblib cannot take in the environment shows here
     return max(1, min(jobs or cores, len(tasks)))
 
 

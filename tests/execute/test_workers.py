@@ -40,15 +40,34 @@ def test_a_hundred_jobs_for_two_tasks_are_two_processes(tmp_path):
     assert done.stdout.strip() == "2"
 
 
-@pytest.mark.parametrize("jobs", [[], ["-j", "2"]], ids=str)
-@pytest.mark.parametrize("value", ["x", "", "1e9", "9" * 5000])
-def test_a_number_of_cores_that_is_none_is_said_to_be_in_the_environment(tmp_path, jobs, value):
-    folder = make_folder(tmp_path / "images", per_class=50)
-    command = [sys.executable, "-m", "cutmix_gen", "generate", str(folder), str(tmp_path / "out"), *jobs]
-    command += ["--shard-size", "20"]
-    done = subprocess.run(
-        command, env=os.environ | {"LOKY_MAX_CPU_COUNT": value}, capture_output=True, text=True, check=False
-    )
-    assert done.returncode == 2, done.stderr
-    assert "LOKY_MAX_CPU_COUNT=" in done.stderr
-    assert len(done.stderr) < 500
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("LOKY_MAX_CPU_COUNT", "x"),
+        ("LOKY_MAX_CPU_COUNT", ""),
+        ("LOKY_MAX_CPU_COUNT", "9" * 5000),
+        ("LOKY_MAX_DEPTH", "x"),
+        ("LOKY_PICKLER", "x"),
+        ("JOBLIB_START_METHOD", "x"),
+        ("JOBLIB_MULTIPROCESSING", "x"),
+    ],
+)
+def test_what_joblib_cannot_take_is_said_to_be_in_the_environment(name, value):
+    code = "from cutmix_gen.execute import run_tasks; list(run_tasks(abs, range(2), 'loky', 2))"
+    error = failed([sys.executable, "-c", code], {name: value}).splitlines()[-1]
+    assert error.startswith("cutmix_gen.errors.UsageError: ")
+    assert f"{name}=" in error
+    assert len(error) < 500
+
+
+def test_a_run_that_the_environment_hinders_ends_with_a_message(tmp_path):
+    folder = make_folder(tmp_path / "images", per_class=50, size=(8, 8))
+    command = [sys.executable, "-m", "cutmix_gen", "generate", str(folder), str(tmp_path / "out"), "--shard-size", "20"]
+    error = failed(command, {"LOKY_MAX_CPU_COUNT": "x"})
+    assert error.startswith("Error: The environment has settings that joblib")
+
+
+def failed(command: list[str], environment: dict[str, str]) -> str:
+    done = subprocess.run(command, env=os.environ | environment, capture_output=True, text=True, check=False)
+    assert done.returncode in (1, 2)
+    return done.stderr
