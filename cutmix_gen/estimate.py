@@ -38,7 +38,7 @@ _SECONDS = 1.5
 """That a task of the large trial should take."""
 _IMAGES = (12, 256)
 """Images of such a task at least and at most."""
-_PIXELS = 1 << 22
+_PIXELS = 1 << 21
 """Of a sample of a trial at most: what larger ones take follows from these, for they would take minutes."""
 _SORTED = 1 << 16
 """Images that are sorted by size at most, to choose among."""

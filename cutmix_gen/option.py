@@ -7,7 +7,7 @@ from dataclasses import Field, field
 from typing import Any
 
 from cutmix_gen.errors import UsageError, did_you_mean
-from cutmix_gen.ranges import Range
+from cutmix_gen.ranges import SAMPLES, Range
 from cutmix_gen.text import brief
 
 
@@ -79,8 +79,8 @@ def checked(item: Field[Any], value: Any) -> Any:
         return value
     if kind is tuple:
         return _texts(flag, (value,) if isinstance(value, str) else value)
-    if type(value) is int:
-        value = brief(value)  # size = 224
+    if value in SAMPLES:
+        value = str(value)  # size = 224
     if not isinstance(value, str):
         raise UsageError(f"{flag} must be text, but it is {_found(value)}.")
     if choices and value not in choices:

@@ -36,7 +36,7 @@ def printable_lines(text: str) -> str:
 
 
 def brief(value: object) -> str:
-    """Return a value as a message quotes it, however long it is.
+    """Return a value as a message quotes it, however long it is, on one line.
 
     >>> brief("9" * 5000)
     '99999999999999999999...99999999999999999999 (5,000 characters)'
@@ -45,8 +45,8 @@ def brief(value: object) -> str:
         return f"a whole number of {value.bit_length():,} bits"
     text = value if isinstance(value, str) else _REPR.repr(value)
     if len(text) <= _MOST_SHOWN:
-        return text
-    return f"{text[:_END]}...{text[-_END:]} ({len(text):,} characters)"
+        return printable(text)
+    return f"{printable(text[:_END])}...{printable(text[-_END:])} ({len(text):,} characters)"
 
 
 _MOST_SHOWN = 80

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import time
 from pathlib import Path
 
 import numpy as np
@@ -166,3 +167,12 @@ def test_what_a_task_costs_whatever_its_images_is_told_from_what_each_costs():
 @pytest.mark.parametrize("low", [(10, 250.0), (10, 5.0), (100, 205.0)])
 def test_two_points_that_make_no_sense_leave_the_larger_one(low):
     assert _line(low, (100, 205.0)).at(200) == pytest.approx(410)
+
+
+def test_samples_of_any_size_are_tried_in_a_moment(folder, tmp_path):
+    started = time.monotonic()
+    expected = facts(folder, tmp_path / "out", "--size", "16384x16384", "--num-samples", "3", "--dry-run", "--force")
+    assert time.monotonic() - started < 30
+    assert expected["samples"] == 153
+    assert expected["bytes"] > 1 << 30
+    assert expected["seconds"] > 10

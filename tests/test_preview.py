@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import subprocess
+import sys
 from dataclasses import fields
 from pathlib import Path
 
@@ -185,3 +187,15 @@ def test_gray_and_deep_images_are_shown(tmp_path, mode, kind):
         Image.fromarray(pixels).save(tmp_path / f"images/{number % 2}/{number}.png")
     shown = np.asarray(preview(tmp_path / "images").picture)
     assert len(np.unique(shown[16:100, 16:100])) > 20
+
+
+def test_samples_of_a_large_size_are_shown_without_filling_the_memory(folder, tmp_path):
+    code = (
+        "import resource, sys; from cutmix_gen.cli import main\n"
+        "main(sys.argv[1:], standalone_mode=False)\n"
+        "print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)"
+    )
+    options = ["--size", "16384", "--rows", "3", "-o", str(tmp_path / "preview.png")]
+    command = [sys.executable, "-c", code, "preview", str(folder), *options]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=True)
+    assert int(done.stdout.split()[-1]) < 1_000_000

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, TypeAlias, Union
 from urllib.parse import unquote_to_bytes
 
 from cutmix_gen.errors import UsageError
+from cutmix_gen.text import brief
 
 if TYPE_CHECKING:
     from cutmix_gen.storage.objects import ObjectPath
@@ -16,6 +17,8 @@ if TYPE_CHECKING:
 Place: TypeAlias = Union[Path, "ObjectPath"]
 """Where files lie; both have the part of `pathlib.Path` that this program uses."""
 
+_LONGEST = 4096
+"""Bytes of a path, with the zero at its end (PATH_MAX of Linux)."""
 _IS_URI = re.compile(r"(?P<scheme>[a-z][a-z0-9+.-]+)://", re.ASCII | re.IGNORECASE)
 _SCHEME = r"(?:s3[an]?|gs|gcs|hdfs|viewfs|abfss?|wasbs?|https?|file|fsspec\+[a-z0-9+.-]+)"
 _LIKE_URI = re.compile(rf"\s*(?P<scheme>{_SCHEME})(:|//)", re.ASCII | re.IGNORECASE)
@@ -41,10 +44,12 @@ def parse_place(text: str | Place) -> Place:
     Raises
     ------
     UsageError
-        If it is nearly a URI: misspelt, or made a `Path` before.
+        If it is nearly a URI: misspelt, or made a `Path` before; or nothing that can be a path.
     """
     if not isinstance(text, str | Path):
-        return text
+        return _checked_object(text)
+    if not text or not _can_be_path(str(text)):
+        raise UsageError(f"A folder or file must have a path or a URI, but it is '{brief(hide_secrets(str(text)))}'.")
     uri = _IS_URI.match(text) if isinstance(text, str) else None
     if uri is None:
         _check_no_uri(text)
@@ -57,6 +62,24 @@ def parse_place(text: str | Place) -> Place:
     return ObjectPath(f"{scheme}://{rest}")
 
 
+def _checked_object(place: ObjectPath) -> ObjectPath:
+    """Return a place in a store, unless it is nothing of the kind."""
+    from cutmix_gen.storage.objects import ObjectPath  # noqa: PLC0415  local runs need none of it
+
+    if not isinstance(place, ObjectPath):
+        raise UsageError(f"A folder or file must be given as text or as a Path, but it is {brief(place)}.")
+    return place
+
+
+def _can_be_path(text: str) -> bool:
+    """Tell whether a file system takes a text for a path: one of any bytes but zero (PEP 383), and not too many."""
+    try:
+        path = os.fsencode(text)
+        return b"\0" not in path and len(path) < _LONGEST
+    except UnicodeEncodeError:
+        return False
+
+
 def _local(rest: str) -> Path:
     """Return the path of a file:// URI, by what follows its slashes."""
     host, _, path = rest.partition("/")
@@ -65,7 +88,10 @@ def _local(rest: str) -> Path:
             "A file:// URI must have three slashes and a path from the root on, as file:///data/images has, but a "
             "name of a machine follows on the first two."
         )
-    return Path("/" + os.fsdecode(unquote_to_bytes(path)))
+    local = os.fsdecode(unquote_to_bytes(path))
+    if not _can_be_path(local):
+        raise UsageError(f"A file:// URI must have a path, but it is '{brief(local)}'.")
+    return Path("/" + local)
 
 
 def _check_no_uri(text: str | Path) -> None:

@@ -1,6 +1,9 @@
 from __future__ import annotations
 
+import re
 import shutil
+import subprocess
+import sys
 import tomllib
 from dataclasses import fields
 from pathlib import Path
@@ -143,3 +146,52 @@ def test_out_is_needed_to_make_a_set_of_a_folder(tmp_path):
     assert result.exit_code == 2
     assert "OUT is missing" in result.output
     assert "SRC and" not in result.output
+
+
+def in_shell(line: str, folder: Path) -> subprocess.CompletedProcess[str]:
+    program = f"{sys.executable} -m cutmix_gen generate"
+    return subprocess.run(
+        ["bash", "-c", line.replace("generate", program, 1)],
+        cwd=folder,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+
+
+def test_settings_and_pairs_may_come_through_pipes(folder, tmp_path):
+    (tmp_path / "pairs.csv").write_text("class-0,class-1,5\n")
+    made = in_shell(
+        f"generate {folder} out --backend serial --config <(echo 'seed = 3') --pairs <(echo class-0,class-1,5)",
+        tmp_path,
+    )
+    assert made.returncode == 0, made.stderr
+    assert "Made 35 samples" in made.stdout
+    for line in (
+        "generate --config <(echo 'seed = 3') --pairs <(cat pairs.csv) --print-config",
+        "generate --config <(echo 'seed = 3') --pairs - --print-config < pairs.csv",
+        """generate --config <(printf 'seed = 3\npairs = "pairs.csv"\n') --print-config""",
+    ):
+        facts = tomllib.loads(in_shell(line, tmp_path).stdout)
+        assert (facts["seed"], facts["pairs"]) == (3, ["class-0,class-1,5"])
+
+
+@pytest.mark.parametrize("option", ["--config", "--pairs"])
+@pytest.mark.parametrize(
+    ("file", "message"),
+    [
+        ("/dev/zero", "bytes at most, but it has more"),
+        ("loop", "loop"),
+        (".", "irectory"),
+        ("none", "No such file|does not exist"),
+        ("noise", "UTF-8"),
+    ],
+)
+def test_what_is_no_file_of_settings_or_pairs_fills_no_memory(tmp_path, option, file, message):
+    (tmp_path / "loop").symlink_to("loop")
+    (tmp_path / "noise").write_bytes(bytes(range(256)))
+    done = in_shell(f"ulimit -v 2000000; generate {option} {file} --print-config", tmp_path)
+    assert done.returncode == 2, done.stderr
+    assert re.search(message, done.stderr)
+    assert "a bug of cutmix-gen" not in done.stderr
