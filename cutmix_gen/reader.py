@@ -422,7 +422,7 @@ class _Files:
 
     def runs(self) -> list[int]:
         """Return the numbers of the runs of the set, whatever they have made."""
-        return Manifest(self._root).run_numbers()
+        return Manifest(self.root).run_numbers()
 
     def max_pixels(self) -> int:
         """Return how many pixels a sample may have, here and in this set."""

@@ -75,7 +75,7 @@ def _runs(output: Place, runs: list[RunInfo]) -> list[RunFacts]:
     samples: Counter[int] = Counter()
     strategies: dict[int, Counter[str]] = defaultdict(Counter)
     unreadable: dict[int, set[str]] = defaultdict(set)
-    known = {run.number: {each.name for each, _ in run.config_in(output).strategies()} for run in runs}
+    known = {run.number: {each.name for each, _ in run.config_in(output).strategies} for run in runs}
     for record in Ledger(Manifest(output)).records():
         _check(record, known)
         samples[record.run] += record.samples
