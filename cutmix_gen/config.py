@@ -284,6 +284,11 @@ class GenerateConfig:
                 f"--address names a cluster, which --backend {self.backend} does not use. "
                 f"Give --backend {', '.join(CLUSTERS)}, or leave --address out."
             )
+        if "@" in self.address:
+            raise UsageError(
+                f"--address takes no user and no password, but there is one in ...@{self.address.rpartition('@')[2]}. "
+                "Give tcp://HOST:PORT, ray://HOST:PORT or spark://HOST:PORT."
+            )
         if self.append and self.overwrite:
             raise UsageError("--append adds to a set, --overwrite replaces it. Give one of them.")
         if not self.originals and self.mixed_samples(10**6) == 0:

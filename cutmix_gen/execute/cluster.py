@@ -18,6 +18,7 @@ from typing import Any, Generic, TypeVar
 from cutmix_gen.errors import CutMixGenError, MachineError, WorkerError
 from cutmix_gen.execute import CLUSTERS
 from cutmix_gen.libraries import library_versions
+from cutmix_gen.storage import hide_passwords
 from cutmix_gen.version import __version__
 
 Result = TypeVar("Result")
@@ -30,9 +31,9 @@ _QUEUED = 2
 """Tasks that wait at the cluster for each core, so that none is idle between two."""
 _PATIENCE = 300.0
 """Seconds that a cluster may have no worker at all: a scheduler of jobs may be bringing new ones."""
-_CONNECT = 10.0
+CONNECT = 10.0
 """Seconds that the head of a cluster may take to answer."""
-_HOST_AND_PORT = re.compile(r"(tcp://|tls://|ray://|spark://)?(?P<host>[\w.-]+):(?P<port>\d{1,5})", re.ASCII)
+_HOST_AND_PORT = re.compile(r"([a-z]+://)?(\[(?P<v6>[\w:.%]+)\]|(?P<host>[\w.-]+)):(?P<port>\d{1,5})/?", re.ASCII)
 _LOOK = 5.0
 """Seconds between two looks at the size of the cluster."""
 
@@ -103,9 +104,15 @@ def check_reachable(address: str, what: str) -> None:
     if not found:
         return
     try:
-        socket.create_connection((found["host"], int(found["port"])), _CONNECT).close()
-    except OSError as error:
-        raise WorkerError(f"There must be {what} at --address {address}, but it cannot be reached: {error}.") from error
+        socket.create_connection((found["v6"] or found["host"], int(found["port"])), CONNECT).close()
+    except (OSError, ValueError, OverflowError) as error:  # a name or a port that nothing can have
+        raise unreachable(address, what, error) from error
+
+
+def unreachable(address: str, what: str, error: BaseException) -> WorkerError:
+    """Return the error that says so, without what may be secret in the words of a library."""
+    reason = hide_passwords(str(error).partition("\n")[0]).rstrip(". ") or type(error).__name__
+    return WorkerError(f"There must be {what} at --address {address}, but it cannot be reached: {reason}.")
 
 
 class Attempt(Generic[Result]):

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import Future
+from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any, TypeVar
 
 from cutmix_gen.execute import workers_for
-from cutmix_gen.execute.cluster import Cluster, Outcome, check_reachable, engine_module, run_on
+from cutmix_gen.execute.cluster import CONNECT, Cluster, Outcome, check_reachable, engine_module, run_on, unreachable
 
 Result = TypeVar("Result")
+
+_WHAT = "a Dask scheduler"
 
 
 def run(
@@ -24,7 +27,9 @@ class _Dask(Cluster):
     def __init__(self, workers: int, address: str) -> None:
         distributed = engine_module("dask")
         logging.getLogger("distributed").setLevel(logging.ERROR)  # it tells of every connection that closes
-        check_reachable(address, "a Dask scheduler")
+        if address:
+            check_reachable(address, _WHAT)
+            _check_answers(address)
         self._own: Any = None
         if not address:
             self._own = distributed.LocalCluster(
@@ -49,3 +54,19 @@ class _Dask(Cluster):
         self._client.close()
         if self._own is not None:
             self._own.close()
+
+
+def _check_answers(address: str) -> None:
+    """Raise `WorkerError` unless a scheduler answers: a client that finds none takes a minute to end."""
+    distributed = engine_module("dask")
+
+    async def ask() -> None:
+        arguments = distributed.Security().get_connection_args("client")
+        async with distributed.rpc(address, timeout=CONNECT, connection_args=arguments) as scheduler:
+            await asyncio.wait_for(scheduler.identity(), CONNECT)
+
+    try:
+        with ThreadPoolExecutor(1) as apart:  # a notebook has a loop of its own in this thread
+            apart.submit(asyncio.run, ask()).result()
+    except Exception as error:  # an address of any form, and whatever listens there
+        raise unreachable(address, _WHAT, error) from error

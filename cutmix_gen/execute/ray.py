@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 
 from cutmix_gen.errors import WorkerError
 from cutmix_gen.execute import workers_for
-from cutmix_gen.execute.cluster import Cluster, Outcome, check_reachable, engine_module, run_on
+from cutmix_gen.execute.cluster import Cluster, Outcome, check_reachable, engine_module, run_on, unreachable
 
 Result = TypeVar("Result")
 
@@ -32,8 +32,10 @@ class _Ray(Cluster):
             settings |= own
         try:
             self._ray.init(**settings)
-        except ConnectionError as error:
-            raise WorkerError(f"There must be a Ray cluster at --address {address}, but: {error}") from error
+        except Exception as error:  # an address of any form
+            if not address:
+                raise WorkerError(f"Ray could not be started: {type(error).__name__}: {error}") from error
+            raise unreachable(address, "a Ray cluster", error) from error
         # Tried again by this program, as with any other engine: no more often, and counted.
         self._remote = self._ray.remote(_call).options(max_retries=0, scheduling_strategy="SPREAD")
 

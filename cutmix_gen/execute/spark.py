@@ -11,6 +11,7 @@ from typing import Any, TypeVar
 from cutmix_gen.errors import WorkerError
 from cutmix_gen.execute import workers_for
 from cutmix_gen.execute.cluster import Cluster, Outcome, check_reachable, engine_module, run_on
+from cutmix_gen.storage import hide_passwords
 
 Result = TypeVar("Result")
 
@@ -51,7 +52,7 @@ class _Spark(Cluster):
         try:
             self._context = pyspark.SparkContext.getOrCreate(pyspark.SparkConf().setAll(list(settings.items())))
         except Exception as error:
-            reason = (str(error).strip().splitlines() or [""])[0]
+            reason = hide_passwords((str(error).strip().splitlines() or [""])[0])
             raise WorkerError(
                 f"Spark could not be started ({type(error).__name__}: {reason}). It needs Java 17 or newer and, with "
                 f"--address, a Spark master there."

@@ -2,17 +2,20 @@ from __future__ import annotations
 
 import logging
 import os
+import re
 import sys
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from types import ModuleType
 
 import pytest
+from click.testing import CliRunner
 
 from cutmix_gen import GenerateConfig
+from cutmix_gen.cli import main
 from cutmix_gen.errors import SetError, UsageError, WorkerError
 from cutmix_gen.execute import CLUSTERS, cluster, run_tasks
-from cutmix_gen.execute.cluster import ATTEMPTS, Attempt, Cluster, check_reachable, run_on
+from cutmix_gen.execute.cluster import ATTEMPTS, Attempt, Cluster, check_reachable, run_on, unreachable
 
 
 class Threads(Cluster):
@@ -157,6 +160,28 @@ def test_an_address_where_nothing_listens_is_an_error_at_once(monkeypatch, backe
     )
     with pytest.raises(WorkerError, match=rf"at --address {address}, but it cannot be reached"):
         list(run_tasks(abs, [1, 2], backend, address=address))
+
+
+@pytest.mark.parametrize("address", ["tcp://[::1]:9", "foo://127.0.0.1:9/", "127.0.0.1:99999", "tcp://a..b:1"])
+def test_an_address_that_nothing_can_have_is_an_error_at_once(address):
+    with pytest.raises(WorkerError, match=f"at --address {re.escape(address)}, but it cannot be reached: "):
+        check_reachable(address, "anything")
+
+
+@pytest.mark.parametrize("backend", CLUSTERS)
+@pytest.mark.parametrize("form", ["tcp://{}@127.0.0.1:9", "ray://{}@host:1", "spark://{}@a:7077,b:7077", "{}@host"])
+def test_an_address_has_no_password_and_none_is_said(tmp_path, backend, form):
+    address = form.format("someone:Top/Secret")
+    result = CliRunner().invoke(main, ["generate", str(tmp_path), "out", "--backend", backend, "--address", address])
+    assert result.exit_code == 2
+    assert "--address takes no user and no password" in result.output
+    assert "Secret" not in result.output
+    assert "someone" not in result.output
+
+
+def test_what_an_engine_says_of_an_address_has_no_password():
+    error = unreachable("host", "a cluster", OSError("tcp://someone:Top/Secret@host:1 is\nnot there"))
+    assert str(error) == "There must be a cluster at --address host, but it cannot be reached: tcp://...@host:1 is."
 
 
 @pytest.mark.parametrize("address", ["", "auto", "yarn", "local[2]", "spark://one:7077,two:7077"])

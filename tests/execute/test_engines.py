@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -137,6 +138,17 @@ def test_a_run_stopped_on_one_machine_goes_on_elsewhere_with_dask(folder, expect
     there = ("--backend", "dask", "--address", scheduler.address)
     finish(start("generate", folder, tmp_path / "out", *OPTIONS, *there), 0)
     assert tree(tmp_path / "out") == expected
+
+
+@pytest.mark.parametrize("address", ["nonsense", "tcp://127.0.0.1:{}", "foo://host"])
+def test_an_address_where_no_scheduler_answers_ends_soon_with_dask(folder, tmp_path, address):
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        address = address.format(silent.getsockname()[1])
+        begun = time.monotonic()
+        said = finish(start("generate", folder, tmp_path / "out", "--backend", "dask", "--address", address), 1)
+        assert time.monotonic() - begun < 30
+    assert f"There must be a Dask scheduler at --address {address}, but it cannot be reached: " in said
+    assert "Traceback" not in said
 
 
 def test_a_run_outlives_a_machine_of_its_cluster(folder, expected, scheduler, tmp_path):
