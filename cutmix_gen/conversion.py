@@ -16,7 +16,7 @@ from cutmix_gen.placement import check_apart, is_remnant
 from cutmix_gen.records import Rows, ShardRecord
 from cutmix_gen.shards import checked, shard_format
 from cutmix_gen.sidecars import has_sidecars
-from cutmix_gen.storage import Place, atomic_file, local_copy, put_bytes, sha256
+from cutmix_gen.storage import Place, atomic_file, local_copy, put_bytes, sha256, writing
 
 
 class Conversion(NamedTuple):
@@ -66,7 +66,11 @@ def convert_set(
     shards = Ledger(manifest).finished_shards("converted")
     _begin(manifest, new, format_name)
     with manifest.held(), Manifest(new).held():
-        parts = list(run_counted(partial(_convert_shard, output, new), shards, jobs, progress))
+        try:
+            parts = list(run_counted(partial(_convert_shard, output, new), shards, jobs, progress))
+        except BaseException:
+            Manifest(new).remove_leftovers()  # of workers that were stopped
+            raise
     finalize(new, license_name=manifest.read_license(), sidecars=has_sidecars(manifest))
     return Conversion(sum(part.samples for part in parts), sum(part.new_shards for part in parts))
 
@@ -127,12 +131,16 @@ def _write(fresh: Manifest, record: ShardRecord, rows: Iterator[Rows]) -> None:
     name = fresh.read_run(record.run).shard_file(record.shard, info.shard_extension)
     file = atomic_file(fresh.root / name)
     try:
-        writer = shard_format(info.shard_format).open_writer(file.temporary, info.schema)
+        with writing(file.path):
+            writer = shard_format(info.shard_format).open_writer(file.temporary, info.schema)
         try:
             for part in rows:
-                writer.write(checked(part, info.schema, record.file))
+                sound = checked(part, info.schema, record.file)
+                with writing(file.path):
+                    writer.write(sound)
         finally:
-            writer.close()
+            with writing(file.path):
+                writer.close()
         size, digest = file.temporary.stat().st_size, sha256(file.temporary)
         file.commit()
     finally:

@@ -63,7 +63,7 @@ def export_set(
     shards = Ledger(manifest).finished_shards("exported")
     with new_folder(folder) as made:
         _check_empty(folder)  # another process may have filled it while this one waited for its turn
-        samples = sum(run_counted(partial(_export_shard, output, made, form), shards, jobs, progress))
+        samples = sum(run_counted(partial(_export_shard, output, folder, made, form), shards, jobs, progress))
         with writing(folder):
             export.finish(made, info.schema)
     return samples
@@ -75,7 +75,8 @@ def _check_empty(folder: Path) -> None:
         raise SetError(f"FOLDER must be new or empty, but {folder} {found}. Give another folder.")
 
 
-def _export_shard(output: Place, folder: Path, form: str, shard: int) -> int:
+def _export_shard(output: Place, folder: Path, made: Path, form: str, shard: int) -> int:
+    """Write a shard to what becomes the folder."""
     manifest = Manifest(output)
     info, record = manifest.read_set(), manifest.read_record(shard)
     split = manifest.read_run(record.run).config["split"]
@@ -85,4 +86,4 @@ def _export_shard(output: Place, folder: Path, form: str, shard: int) -> int:
         parts = shard_format(info.shard_format).read(path, info.schema)
         rows = (checked(part, info.schema, record.file) for part in parts)
         with writing(folder):
-            return make_export(form).write(folder, ShardName(split, shard), rows, info.schema)
+            return make_export(form).write(made, ShardName(split, shard), rows, info.schema)

@@ -13,7 +13,17 @@ from pathlib import Path
 
 import pytest
 
-from tests.faults.runs import OPTIONS, check_goes_on, check_readable, check_whole, records, temporary_files, wait_for
+from cutmix_gen.exports import EXPORTS
+from tests.faults.runs import (
+    OPTIONS,
+    check_goes_on,
+    check_readable,
+    check_whole,
+    make,
+    records,
+    temporary_files,
+    wait_for,
+)
 from tests.sets import finish, start, tree
 
 CAP_DAC_OVERRIDE, PR_CAPBSET_DROP = 1, 24
@@ -28,6 +38,10 @@ def run(folder: Path, output: Path, *options: str, prepare: Callable[[], None]) 
 
 def small_files() -> None:
     resource.setrlimit(resource.RLIMIT_FSIZE, (60_000, 60_000))
+
+
+def tiny_files() -> None:
+    resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, 20_000))
 
 
 def obey_permissions() -> None:
@@ -49,6 +63,22 @@ def test_a_limit_on_file_sizes_stops_the_run_with_the_remedy(folder, expected, s
     assert temporary_files(output) == []
     check_whole(output, expected[shards])
     check_goes_on(folder, output, expected[shards], format=shards)
+
+
+@pytest.mark.parametrize(
+    "words", [("convert", "--format", "webdataset"), *(("export", "--format", form) for form in EXPORTS)], ids=" ".join
+)
+def test_a_limit_stops_a_conversion_and_an_export_with_the_remedy(folder, tmp_path, words):
+    make(folder, tmp_path / "out", shard_size=90)
+    command = [sys.executable, "-m", "cutmix_gen", words[0], tmp_path / "out", tmp_path / "new", *words[1:]]
+    done = subprocess.run(command, preexec_fn=tiny_files, capture_output=True, text=True, check=False, timeout=120)
+    assert done.returncode == 1
+    assert done.stderr.startswith(f"Error: {tmp_path / 'new'}"), done.stderr
+    assert "must be written, but that failed: file too large. Have the limit on file sizes raised" in done.stderr
+    assert done.stderr.count("\n") == 1, done.stderr
+    left = {path for path in tree(tmp_path) if not path.startswith("out/")}
+    assert all(path.startswith("new/.cutmix_gen/") and words[0] == "convert" for path in left), left
+    assert subprocess.run(command, capture_output=True, check=False, timeout=120).returncode == 0
 
 
 @pytest.fixture
