@@ -15,6 +15,7 @@ from unicodedata import normalize
 from cutmix_gen.exports.base import Export
 from cutmix_gen.layout import ShardName
 from cutmix_gen.records import Row, Rows, RowSchema
+from cutmix_gen.storage import checked_name, is_name
 
 _log = logging.getLogger(__name__)
 
@@ -34,7 +35,7 @@ class ImageFolder(Export):
 
     def write(self, folder: Path, shard: ShardName, rows: Iterator[Rows], schema: RowSchema) -> int:
         """Write the images of a shard, and its part of the metadata."""
-        root = folder / shard.split
+        root = folder / checked_name(shard.split)
         names = _names_in(folder, schema)
         for path in (root, folder / _PARTS, *(root / name for name in names)):
             path.mkdir(exist_ok=True)
@@ -43,7 +44,7 @@ class ImageFolder(Export):
             for part in rows:
                 for place in range(len(part)):
                     row = part.row(place)
-                    file_name = f"{names[row.label]}/{row.key}.{schema.extension}"
+                    file_name = f"{names[row.label]}/{checked_name(f'{row.key}.{schema.extension}')}"
                     (root / file_name).write_bytes(row.image)
                     metadata.write(json.dumps(_facts(file_name, row), ensure_ascii=False) + "\n")
                 samples += len(part)
@@ -91,7 +92,7 @@ def folder_names(classes: Sequence[str], *, any_case: bool = False, longest: int
     taken = set(_READ_AS_METADATA)
     own = set()
     for name in classes:
-        if _is_plain(name, longest) and spelt(name) not in taken:
+        if is_name(name, longest) and spelt(name) not in taken:
             taken.add(spelt(name))
             own.add(name)
     names = []
@@ -106,10 +107,6 @@ def folder_names(classes: Sequence[str], *, any_case: bool = False, longest: int
 
 def _any_case(name: str) -> str:
     return normalize("NFC", normalize("NFC", name).casefold())
-
-
-def _is_plain(name: str, longest: int) -> bool:
-    return name.isprintable() and "/" not in name and not name.startswith(".") and 0 < len(name.encode()) <= longest
 
 
 def _facts(file_name: str, row: Row) -> dict[str, Any]:

@@ -15,6 +15,7 @@ from cutmix_gen.exports.base import Export
 from cutmix_gen.fields import FIELDS, Field
 from cutmix_gen.layout import ShardName
 from cutmix_gen.records import Row, Rows, RowSchema
+from cutmix_gen.storage import checked_name
 
 _MASK = 0xA282EAD8
 """What is added to a rotated checksum (TensorFlow, `core/lib/hash/crc32c.h`)."""
@@ -50,7 +51,7 @@ class TFRecord(Export):
     def write(self, folder: Path, shard: ShardName, rows: Iterator[Rows], schema: RowSchema) -> int:  # noqa: ARG002
         """Write a file of one record a sample."""
         samples = 0
-        with (folder / f"{shard}.tfrecord").open("wb") as file:
+        with (folder / checked_name(f"{shard}.tfrecord")).open("wb") as file:
             for part in rows:
                 file.writelines(self._record(example(part.row(place))) for place in range(len(part)))
                 samples += len(part)

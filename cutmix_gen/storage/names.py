@@ -38,7 +38,7 @@ def _unescape(text: str) -> bytes:
     return first.encode() + b"".join(bytes([int(part[:2], 16)]) + part[2:].encode() for part in rest)
 
 
-def is_name(value: object) -> bool:
+def is_name(value: object, longest: int = _LONGEST) -> bool:
     """Tell whether a value may be the name of a file: one part of a path that is not hidden and can be shown.
 
     >>> is_name("train-000001.parquet"), is_name("../x"), is_name(".bashrc"), is_name("")
@@ -46,7 +46,7 @@ def is_name(value: object) -> bool:
     """
     if not isinstance(value, str) or not value.isprintable() or "/" in value or value.startswith("."):
         return False
-    return 0 < len(value.encode()) <= _LONGEST
+    return 0 < len(value.encode()) <= longest
 
 
 def checked_name(value: object) -> str:
