@@ -10,13 +10,14 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from cutmix_gen.codecs import MOST_PIXELS
 from cutmix_gen.errors import UsageError
 from cutmix_gen.labels import soft_labels
 from cutmix_gen.recipe import Recipe, parse_recipe
 from cutmix_gen.records import Box
 
 _MAX_PIXELS = 1 << 26
-"""Of a sample at most unless another number is given: some masks take forty bytes a pixel."""
+"""Of a sample at most, unless another number is given, where following its recipe takes memory for each pixel."""
 
 
 def relabel(
@@ -35,7 +36,8 @@ def relabel(
     crop : (x1, y1, x2, y2)
         In pixels of the stored sample, half open.
     max_pixels : int, optional
-        The recipe of a larger sample is refused, for recipes may come from anywhere. [default: 67,108,864]
+        Where following a recipe takes memory for each pixel, that of a larger sample is refused: recipes may come from
+        anywhere. [default: 67,108,864]
 
     Returns
     -------
@@ -70,7 +72,7 @@ def relabel(
 
 def _recipe_of(recipe_or_row: str | Mapping[str, Any], max_pixels: int) -> Recipe:
     if isinstance(recipe_or_row, str):
-        return parse_recipe(recipe_or_row, max_pixels)
+        return parse_recipe(recipe_or_row, MOST_PIXELS, max_pixels)
     if "recipe" in recipe_or_row:
         return _recipe_of(recipe_or_row["recipe"], max_pixels)
-    return parse_recipe(json.dumps(dict(recipe_or_row)), max_pixels)
+    return parse_recipe(json.dumps(dict(recipe_or_row)), MOST_PIXELS, max_pixels)

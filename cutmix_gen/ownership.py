@@ -36,7 +36,7 @@ def ownership(mask: Mask, places: Sequence[Box]) -> Ownership:
     places : sequence of Box
         Where the image of each source lies in its frame, base first; what is outside is padding, nobody's.
     """
-    if _is_full(mask, places):
+    if fill_frames(mask, places):
         weights = mask.weights()
         return Ownership(weights, mask.bounds(), not is_share(weights[0]) or mask.is_faint())
     shows = _shows(mask, places)
@@ -50,7 +50,7 @@ def ownership(mask: Mask, places: Sequence[Box]) -> Ownership:
 
 def shares_within(mask: Mask, places: Sequence[Box], within: Box) -> npt.NDArray[np.float64]:
     """Return the pixels that each source owns in a part of the mixed image: (S,)."""
-    if _is_full(mask, places):
+    if fill_frames(mask, places):
         return mask.shares(within)
     shares: npt.NDArray[np.float64] = _shows(mask, places)[:, within.y1 : within.y2, within.x1 : within.x2].sum(
         axis=(1, 2)
@@ -58,7 +58,8 @@ def shares_within(mask: Mask, places: Sequence[Box], within: Box) -> npt.NDArray
     return shares
 
 
-def _is_full(mask: Mask, places: Sequence[Box]) -> bool:
+def fill_frames(mask: Mask, places: Sequence[Box]) -> bool:
+    """Tell whether every image fills its frame: then who owns what follows without a look at each pixel."""
     frame = mask.size
     for place in places:
         x1, y1, x2, y2 = place

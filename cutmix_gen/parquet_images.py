@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -14,6 +14,7 @@ import pyarrow.parquet as pq
 
 from cutmix_gen.leftovers import count_leftovers
 from cutmix_gen.parsing import parse_json
+from cutmix_gen.shards.footer import ColumnChunk, column_chunks
 from cutmix_gen.shards.pages import PlainPages, image_chunk
 from cutmix_gen.storage import regular
 from cutmix_gen.storage.members import HELD_BYTES, contents, contents_type, member_path
@@ -54,8 +55,9 @@ def parquet_images(file: Path, name: str, passed_over: Counter[str], *, is_own: 
         _check_columns(parquet.schema_arrow)
         _check_rows(parquet.metadata, source.size())
         row = taken = 0
-        for group in range(parquet.metadata.num_row_groups):
-            for label, (where, size) in zip(_labels(parquet, group), _places(source, parquet, group), strict=True):
+        for group, columns in enumerate(column_chunks(source)):
+            places = _places(source, parquet, group, columns)
+            for label, (where, size) in zip(_labels(parquet, group), places, strict=True):
                 if label is None or not size:
                     passed_over["row without an image or a label"] += 1
                 else:
@@ -149,9 +151,11 @@ _LABEL_OF: dict[str | None, Callable[[Any], Label | None]] = {
 }
 
 
-def _places(source: pa.NativeFile, parquet: pq.ParquetFile, group: int) -> Iterator[tuple[str, int]]:
+def _places(
+    source: pa.NativeFile, parquet: pq.ParquetFile, group: int, columns: Sequence[ColumnChunk]
+) -> Iterator[tuple[str, int]]:
     """Give where the image of each row lies, and its size, 0 where there is none."""
-    chunk = image_chunk(parquet.metadata, group)
+    chunk = image_chunk(columns, parquet.schema)
     if chunk:
         rows = parquet.metadata.row_group(group).num_rows
         try:
@@ -160,12 +164,12 @@ def _places(source: pa.NativeFile, parquet: pq.ParquetFile, group: int) -> Itera
             places = []  # pages of another kind: the library reads them, or says what is wrong
         if len(places) == rows:
             return iter([(str(begin), size) for begin, size in places])
-    return _row_places(parquet, group)
+    return _row_places(parquet, group, columns)
 
 
-def _row_places(parquet: pq.ParquetFile, group: int) -> Iterator[tuple[str, int]]:
+def _row_places(parquet: pq.ParquetFile, group: int, columns: Sequence[ColumnChunk]) -> Iterator[tuple[str, int]]:
     row = held = 0
-    a_row = _image_bytes(parquet.metadata, group)
+    a_row = _image_bytes(columns, parquet.metadata.row_group(group).num_rows)
     at_a_time = max(1, min(_IMAGES, _IMAGES_BYTES // max(a_row, 1)))
     for batch in parquet.iter_batches(at_a_time, row_groups=[group], columns=["image"], use_threads=False):
         for content in contents(batch.column("image")):
@@ -180,14 +184,12 @@ def _row_places(parquet: pq.ParquetFile, group: int) -> Iterator[tuple[str, int]
             row += 1
 
 
-def _image_bytes(metadata: pq.FileMetaData, group: int) -> int:
+def _image_bytes(columns: Sequence[ColumnChunk], rows: int) -> int:
     """Return about how many bytes an image of a row group has; where one may stand for many rows, all there are."""
-    row_group = metadata.row_group(group)
-    columns = [row_group.column(number) for number in range(row_group.num_columns)]
-    images = [column for column in columns if column.path_in_schema.partition(".")[0] == "image"]
-    total: int = sum(column.total_uncompressed_size for column in images)
-    repeats = any(column.has_dictionary_page for column in images)
-    return total if repeats else total // max(int(row_group.num_rows), 1)
+    images = [column for column in columns if column.path.partition(".")[0] == "image"]
+    total = sum(column.uncompressed for column in images)
+    repeats = any(column.has_dictionary for column in images)
+    return total if repeats else total // max(rows, 1)
 
 
 def names_in(file: Path) -> tuple[str, ...]:

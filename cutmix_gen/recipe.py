@@ -11,11 +11,11 @@ from typing import Any, TypeVar, cast, get_type_hints
 import numpy as np
 import numpy.typing as npt
 
-from cutmix_gen.codecs import MAX_PIXELS
+from cutmix_gen.codecs import MAX_PIXELS, MOST_PIXELS
 from cutmix_gen.errors import RecipeError
 from cutmix_gen.facts import fits
 from cutmix_gen.masks import STRATEGIES, Mask, PatchMask, Strategy, make_strategy
-from cutmix_gen.ownership import Ownership, ownership, shares_within
+from cutmix_gen.ownership import Ownership, fill_frames, ownership, shares_within
 from cutmix_gen.parsing import parse_json
 from cutmix_gen.records import Box, Size, View
 
@@ -44,6 +44,8 @@ class Recipe:
     num_classes: int
     smoothing: float
     """Of the dense label."""
+    max_held: int = MOST_PIXELS
+    """Pixels that may be held one by one to tell whose they are: forty bytes each."""
 
     def mask(self) -> Mask | None:
         """Return the mask, None for an original.
@@ -61,6 +63,8 @@ class Recipe:
         strategy = make_strategy(self.strategy, self.options)
         if strategy.sources != len(self.labels):
             raise ValueError(f"it has {len(self.labels)} sources, not {strategy.sources}")
+        if strategy.by_pixel:
+            self._check_held()
         mask = strategy.realise(self._drawn(strategy), self.size)
         _check_mask(mask)
         return mask
@@ -77,6 +81,16 @@ class Recipe:
         drawn = self._followed(lambda: self._drawn(make_strategy(self.strategy, self.options)))
         return drawn.x, drawn.y
 
+    def _check_held(self) -> None:
+        _check_area(self.size, self.max_held)
+
+    def _places(self, mask: Mask) -> list[Box]:
+        """Return where the sources lie in their frames, if memory for it may be taken."""
+        places = [view.place for view in self.views]
+        if not fill_frames(mask, places):
+            self._check_held()
+        return places
+
     def _followed(self, step: Callable[[], T]) -> T:
         """Do something that a recipe says; whatever it says that cannot be is a `RecipeError`."""
         try:
@@ -91,14 +105,14 @@ class Recipe:
         mask = self.mask()
         if mask is None:
             return Ownership([1.0], [], is_wasted=True)
-        return self._followed(lambda: _checked(ownership(mask, [view.place for view in self.views])))
+        return self._followed(lambda: _checked(ownership(mask, self._places(mask))))
 
     def shares_within(self, box: Box) -> npt.NDArray[np.float64]:
         """Return the pixels that each source owns in a part of the sample: (S,)."""
-        mask, places = self.mask(), [view.place for view in self.views]
+        mask = self.mask()
         if mask is not None:
-            return self._followed(lambda: _finite(shares_within(mask, places, box)))
-        place = places[0]
+            return self._followed(lambda: _finite(shares_within(mask, self._places(mask), box)))
+        place = self.views[0].place
         width = min(place.x2, box.x2) - max(place.x1, box.x1)
         height = min(place.y2, box.y2) - max(place.y1, box.y1)
         return np.array([max(width, 0) * max(height, 0)], np.float64)
@@ -164,7 +178,7 @@ class RecipeWriter:
         ]
 
 
-def parse_recipe(text: str, max_pixels: int = MAX_PIXELS) -> Recipe:
+def parse_recipe(text: str, max_pixels: int = MAX_PIXELS, max_held: int = MOST_PIXELS) -> Recipe:
     """Return the recipe that the field `recipe` of a sample describes.
 
     Parameters
@@ -173,6 +187,8 @@ def parse_recipe(text: str, max_pixels: int = MAX_PIXELS) -> Recipe:
     max_pixels : int
         A recipe may come from anywhere, and a mask takes memory: no sample has more pixels. Whoever knows the set
         gives its own number.
+    max_held : int
+        How many of them may be held one by one, which only some strategies and images with bars ask for.
 
     Raises
     ------
@@ -191,6 +207,7 @@ def parse_recipe(text: str, max_pixels: int = MAX_PIXELS) -> Recipe:
             labels=tuple(map(int, facts["labels"])),
             num_classes=int(facts["num_classes"]),
             smoothing=float(facts["smoothing"]),
+            max_held=max_held,
         )
         _check(recipe, max_pixels)
     except (ValueError, KeyError, TypeError, RecursionError, OverflowError) as error:
@@ -198,6 +215,11 @@ def parse_recipe(text: str, max_pixels: int = MAX_PIXELS) -> Recipe:
             f"A recipe must be JSON as `generate` writes it, but: {type(error).__name__}: {str(error)[:200]}"
         ) from error
     return recipe
+
+
+def _check_area(size: Size, max_pixels: int) -> None:
+    if size.area > max_pixels:
+        raise ValueError(f"a size of {size} px: {size.area:,} pixels are more than max_pixels allows ({max_pixels:,})")
 
 
 _RANGES = {"sigma": (0.0, 2.0), "width": (-1.0, 1.0), "height": (-1.0, 1.0)}
@@ -265,8 +287,7 @@ def _check(recipe: Recipe, max_pixels: int) -> None:
         raise ValueError(f"there is no strategy {recipe.strategy[:100]!r}")
     if min(size) < 1:
         raise ValueError(f"a size of {size} px")
-    if size.area > max_pixels:
-        raise ValueError(f"a size of {size} px: {size.area:,} pixels are more than max_pixels allows ({max_pixels:,})")
+    _check_area(size, max_pixels)
     if (
         not recipe.labels
         or len(recipe.labels) != len(recipe.views)

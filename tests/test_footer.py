@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import contextlib
+import subprocess
+import sys
 from pathlib import Path
 
 import pyarrow as pa
@@ -45,3 +47,16 @@ def test_a_damaged_footer_is_an_error_or_says_something_else(flips):
         data[-9 - place] = value
     with contextlib.suppress(ValueError):
         column_chunks(pa.BufferReader(bytes(data)))
+
+
+def test_a_footer_whose_parts_do_not_fit_each_other_ends_in_an_error(tmp_path):
+    """Of pyarrow's own view of such a column the process dies: what reads it must not ask for that."""
+    data = next(path for path in FILES if path.name == "groups.parquet").read_bytes()
+    optional, required = b"\x25\x02\x18\x05bytes", b"\x25\x00\x18\x05bytes"  # the repetition of the field `bytes`
+    assert data.count(optional) == 1
+    (tmp_path / "src").mkdir()
+    (tmp_path / "src/a.parquet").write_bytes(data.replace(optional, required))
+    command = [sys.executable, "-m", "cutmix_gen", "generate", "src", "out", "-j", "1"]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert done.returncode == 2, done.stderr
+    assert "a.parquet cannot be read" in done.stderr

@@ -33,13 +33,22 @@ def test_a_good_recipe_is_followed(name):
     assert relabel(text_of(name), (0, 0, *SIZE)).sum() == pytest.approx(1, abs=1e-6)
 
 
-@pytest.mark.parametrize("name", ["fmix", "smoothmix", "mixup", "resizemix", "cutmix"])
-def test_a_size_that_no_trainer_has_is_refused_before_memory_is_taken(name):
-    side = 20_000
-    views = [view | {"place": [0, 0, 9, 9]} for view in SEEDS[name]["views"]]
+SIDE = 20_000
+
+
+def views_of(name, place):
+    return [view | {"crop": place, "place": place} for view in SEEDS[name]["views"]]
+
+
+@pytest.mark.parametrize("name", STRATEGIES)
+def test_a_recipe_that_takes_memory_for_each_pixel_is_refused_where_there_are_many(name):
     tracemalloc.start()
     try:
-        for changes in ({"size": [side, side]}, {"size": [side, side], "views": views}):
+        for place in ([0, 0, 9, 9], [0, 0, SIDE, SIDE]):
+            changes = {"size": [SIDE, SIDE], "views": views_of(name, place)}
+            if place[2] == SIDE and not STRATEGIES[name].by_pixel and name != "resizemix":
+                assert relabel(text_of(name, **changes), (0, 0, 8, 8)).sum() == pytest.approx(1)
+                continue
             with pytest.raises(RecipeError, match=r"400,000,000 pixels.*max_pixels"):
                 relabel(text_of(name, **changes), (0, 0, 8, 8))
         assert tracemalloc.get_traced_memory()[1] < 10 << 20
@@ -47,11 +56,11 @@ def test_a_size_that_no_trainer_has_is_refused_before_memory_is_taken(name):
         tracemalloc.stop()
 
 
-def test_a_larger_size_is_followed_when_it_is_asked_for():
-    whole = [0, 0, 20_000, 20_000]
-    views = [view | {"crop": whole, "place": whole} for view in SEEDS["cutmix"]["views"]]
-    text = text_of("cutmix", size=[20_000, 20_000], views=views)
-    assert relabel(text, (0, 0, 8, 8), max_pixels=400_000_000).sum() == 1
+def test_more_pixels_are_held_when_that_is_asked_for():
+    text = text_of("smoothmix", size=[300, 300], views=views_of("smoothmix", [0, 0, 300, 300]))
+    with pytest.raises(RecipeError, match="90,000 pixels are more"):
+        relabel(text, (0, 0, 8, 8), max_pixels=80_000)
+    assert relabel(text, (0, 0, 8, 8), max_pixels=90_000).sum() == 1
 
 
 @pytest.mark.parametrize(

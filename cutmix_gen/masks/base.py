@@ -27,6 +27,8 @@ class Strategy(ABC):
     """A NamedTuple of what is drawn for one sample; its first field is `lam`. It goes into the recipe as JSON."""
     shrinks_donors: ClassVar[bool] = False
     """Whether donors are taken in at another size than that of the mixed image."""
+    by_pixel: ClassVar[bool] = False
+    """Whether its masks are arrays of all pixels, which take memory however small their recipe is."""
     follows_saliency: ClassVar[bool] = False
     """Whether the fields `x` and `y` of the parameters are the place of the donor's saliency maximum."""
 

@@ -33,6 +33,7 @@ class FMix(Strategy):
 
     name: ClassVar[str] = "fmix"
     reference: ClassVar[str] = "Harris et al., FMix, 2020; ecs-vlc/FMix"
+    by_pixel: ClassVar[bool] = True
     params: ClassVar[type[Any]] = FMixParams
 
     decay: float = field(default=3.0, metadata={"help": "how fast high frequencies fade; more makes larger shapes"})

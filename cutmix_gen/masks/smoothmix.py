@@ -36,6 +36,7 @@ class SmoothMix(Strategy):
 
     name: ClassVar[str] = "smoothmix"
     reference: ClassVar[str] = "Lee et al., SmoothMix, CVPR Workshops 2020"
+    by_pixel: ClassVar[bool] = True
     params: ClassVar[type[Any]] = SmoothMixParams
 
     min_sigma: float = field(default=0.25, metadata={"help": "smallest spread, as a share of the height"})

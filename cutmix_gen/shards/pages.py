@@ -5,11 +5,14 @@ Images lie in data pages as they are: uncompressed, each after its length (Parqu
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
 
 import pyarrow as pa
 import pyarrow.parquet as pq
+
+from cutmix_gen.shards.footer import ColumnChunk
+from cutmix_gen.shards.thrift import read_struct
 
 _COLUMN = "image.bytes"
 _HEADER_BYTES = (512, 1 << 17)
@@ -17,6 +20,8 @@ _HEADER_BYTES = (512, 1 << 17)
 
 _DATA_PAGE = 0
 """PageType.DATA_PAGE of parquet.thrift; `PageHeader` has it as field 1, the sizes as 2 and 3, its own header as 5."""
+_UNCOMPRESSED = 0
+"""CompressionCodec.UNCOMPRESSED."""
 _PLAIN = 0
 """Encoding.PLAIN; `DataPageHeader` has the number of values as field 1, the encoding as 2."""
 
@@ -28,18 +33,21 @@ class Chunk(NamedTuple):
     size: int
 
 
-def image_chunk(metadata: pq.FileMetaData, group: int) -> Chunk | None:
-    """Return where the images of a row group lie; None where they cannot be picked: compressed, or some are null."""
-    row_group = metadata.row_group(group)
-    for number in range(row_group.num_columns):
-        column = row_group.column(number)
-        if column.path_in_schema == _COLUMN:
-            statistics = column.statistics
-            is_plain = column.compression == "UNCOMPRESSED" and not column.has_dictionary_page
-            is_plain &= _has_lengths_and_levels(metadata.schema.column(number))
-            is_full = statistics is not None and statistics.has_null_count and statistics.null_count == 0
-            found = Chunk(column.data_page_offset, column.total_compressed_size)
-            return found if is_plain and is_full else None
+def image_chunk(columns: Sequence[ColumnChunk], schema: pq.ParquetSchema) -> Chunk | None:
+    """Return where the images of a row group lie; None where they cannot be picked: compressed, or some are null.
+
+    Parameters
+    ----------
+    columns : sequence of ColumnChunk
+        Of the row group.
+    schema : ParquetSchema
+        Of the file.
+    """
+    for number, column in enumerate(columns):
+        if column.path == _COLUMN:
+            is_plain = column.codec == _UNCOMPRESSED and not column.has_dictionary
+            is_plain &= _has_lengths_and_levels(schema.column(number))
+            return Chunk(column.start, column.size) if is_plain and column.nulls == 0 else None
     return None
 
 
@@ -104,63 +112,12 @@ class PlainPages:
         for size in _HEADER_BYTES:
             data = self._file.read_at(size, place)
             try:
-                return _struct(data, 0)
+                return read_struct(data, 0)
             except IndexError:
                 continue  # it is longer
-            except (KeyError, RecursionError):
-                break  # it has a field that no page header has
+            except RecursionError:
+                break
         raise ValueError("a page has no header")
 
     def _number(self, place: int) -> int:
         return int.from_bytes(self._file.read_at(4, place), "little")
-
-
-def _struct(data: bytes, place: int) -> tuple[dict[int, Any], int]:
-    """Read a struct of Thrift's compact protocol: its fields by their numbers, and where it ends."""
-    fields: dict[int, Any] = {}
-    number = 0
-    while data[place]:
-        delta, kind = data[place] >> 4, data[place] & 15
-        place += 1
-        if delta:
-            number += delta
-        else:
-            number, place = _integer(data, place)
-        fields[number], place = _READ[kind](data, place)
-    return fields, place + 1
-
-
-def _varint(data: bytes, place: int) -> tuple[int, int]:
-    value, shift = 0, 0
-    while shift < 64:
-        byte = data[place]
-        place += 1
-        value |= (byte & 127) << shift
-        if byte < 128:
-            return value, place
-        shift += 7
-    raise ValueError("a number has more than 64 bits")
-
-
-def _integer(data: bytes, place: int) -> tuple[int, int]:
-    value, place = _varint(data, place)
-    return value >> 1 ^ -(value & 1), place
-
-
-def _binary(data: bytes, place: int) -> tuple[bytes, int]:
-    length, place = _varint(data, place)
-    data[place + length]  # a header goes on after it
-    return data[place : place + length], place + length
-
-
-_READ = {
-    1: lambda _data, place: (True, place),
-    2: lambda _data, place: (False, place),
-    3: lambda data, place: (data[place], place + 1),
-    4: _integer,
-    5: _integer,
-    6: _integer,
-    8: _binary,
-    12: _struct,
-}
-"""How to read a value, by its type in the compact protocol; page headers have no others."""

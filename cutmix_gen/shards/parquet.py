@@ -7,7 +7,7 @@ import os
 from bisect import bisect_right
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from itertools import accumulate, islice
 from pathlib import Path
 from typing import Any, ClassVar
@@ -23,6 +23,7 @@ from cutmix_gen.machine import check_machine
 from cutmix_gen.records import Rows, RowSchema
 from cutmix_gen.shards.base import ShardFormat, ShardLabels, ShardReader, ShardWriter
 from cutmix_gen.shards.damage import DAMAGES
+from cutmix_gen.shards.footer import ColumnChunk, column_chunks
 from cutmix_gen.shards.pages import Chunk, PlainPages, image_chunk
 from cutmix_gen.storage import regular
 
@@ -110,7 +111,8 @@ class _ParquetReader(ShardReader):
 
     def _picked(self, groups: npt.NDArray[np.int64], rows: npt.NDArray[np.int64]) -> list[bytes] | None:
         """Return images by row group and row in it; None if it is less work to read all images of the groups."""
-        chunks = {group: image_chunk(self._file.metadata, group) for group in np.unique(groups).tolist()}
+        schema = self._file.schema
+        chunks = {group: image_chunk(self._columns[group], schema) for group in np.unique(groups).tolist()}
         total = sum(chunk.size if chunk else 0 for chunk in chunks.values())
         held = sum(self._starts[group + 1] - self._starts[group] for group in chunks)
         if None in chunks.values() or total < len(rows) * (_PICK_BYTES + total // held):
@@ -118,6 +120,10 @@ class _ParquetReader(ShardReader):
         places = {group: self._places_of(group, chunk) for group, chunk in chunks.items() if chunk}
         wanted = [places[group][row] for group, row in zip(groups.tolist(), rows.tolist(), strict=True)]
         return [self._source.read_at(size, place) for place, size in wanted]
+
+    @cached_property
+    def _columns(self) -> list[list[ColumnChunk]]:
+        return column_chunks(self._source)
 
     def _places_of(self, group: int, chunk: Chunk) -> list[tuple[int, int]]:
         """Return where the images of a row group lie in the file, and their sizes."""

@@ -9,6 +9,7 @@ import pytest
 
 from cutmix_gen.errors import SetError
 from cutmix_gen.shards import SHARD_FORMATS, shard_format
+from cutmix_gen.shards.footer import column_chunks
 from cutmix_gen.shards.pages import PlainPages, image_chunk
 from tests.shards.rows import PLAIN, SCHEMAS, SPARSE, assert_same_rows, make_rows
 
@@ -62,11 +63,13 @@ def test_little_is_read_for_a_single_image(tmp_path):
     rows = large(make_rows(PLAIN, 256))
     written(tmp_path / "shard", "parquet", PLAIN, rows)
     file = CountingFile(tmp_path / "shard")
-    metadata = pq.ParquetFile(tmp_path / "shard").metadata
-    end = metadata.row_group(0).num_rows
+    parquet = pq.ParquetFile(tmp_path / "shard")
+    end = parquet.metadata.row_group(0).num_rows
+    with pa.OSFile(str(tmp_path / "shard")) as whole:
+        chunk = image_chunk(column_chunks(whole)[0], parquet.schema)
     for place in (0, end // 2, end - 1):
         file.bytes = 0
-        begin, size = list(PlainPages(file, image_chunk(metadata, 0)).places())[place]
+        begin, size = list(PlainPages(file, chunk).places())[place]
         assert file.read_at(size, begin) == rows.image[place]
         assert file.bytes < len(rows.image[place]) + 8192
 
