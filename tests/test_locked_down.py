@@ -10,6 +10,8 @@ from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
+from hypothesis import given
+from hypothesis import strategies as st
 from pyarrow.fs import LocalFileSystem
 
 from cutmix_gen.cli import main
@@ -117,6 +119,19 @@ def test_a_uri_gone_wrong_is_refused_and_its_secrets_are_not_said(form, tmp_path
         assert result.exit_code == 2, result.output
         assert not leaks(result.output + result.stderr)
     assert [path.name for path in tmp_path.iterdir()] == ["images"]
+
+
+@given(
+    begin=st.text(st.sampled_from("sS3:gh+. fi\t"), max_size=8),
+    slashes=st.integers(1, 5),
+    rest=st.sampled_from([GIVEN, "someone:Secret@bucket/x", "someone:Secret@bucket/Hidden@x", "someone:12/Secret@b"]),
+)
+def test_no_place_has_a_password_in_its_name_however_it_is_misspelt(begin, slashes, rest):
+    try:
+        place = str(parse_place(f"{begin}:{'/' * slashes}{rest}"))
+    except UsageError as error:
+        place = str(error)
+    assert not leaks(place.replace("Hidden@x", ""))  # of the path
 
 
 @pytest.mark.parametrize(

@@ -37,6 +37,11 @@ _CONTAINER = ("abfs", "abfss")
 """Schemes in which what stands before the @ is a container and no user."""
 _BUCKETS = ("s3", "gs", "gcs")
 """Schemes in which a bucket, which has no port, comes first."""
+_SCHEMES = (*_BUCKETS, *_CONTAINER, "hdfs", "viewfs")
+"""Schemes of the stores that `pyarrow.fs` knows itself."""
+_TAKEN = "It takes s3://, gs://, hdfs://, abfs:// or fsspec+NAME:// with the package of that file system."
+_PASSWORD = re.compile("/+[^@]*:[^@]*@")
+"""How a path begins that has a user and a password."""
 _DIRECT = ("s3", "gcs", "abfs")
 """Kinds of stores in which an object appears when it is complete, and folders need not be made."""
 _FINAL = re.compile(
@@ -63,7 +68,9 @@ class _Root:
                 f"A place in a store must be SCHEME://BUCKET/PATH, but it is '{uri.partition('://')[0]}://...'."
             )
         self.scheme, authority, query = found["scheme"], found["authority"], found["query"] or ""
-        if not authority and self.scheme in _BUCKETS:
+        if self.scheme not in _SCHEMES and not self.scheme.startswith("fsspec+"):
+            raise UsageError(f"{self.scheme}:// is the beginning of no store. {_TAKEN}")
+        if not authority and (self.scheme in _BUCKETS or _PASSWORD.match(found["path"])):
             raise UsageError(
                 f"{self.scheme}:// must be followed by a bucket, but there is none: {self.scheme}://BUCKET/PATH"
             )
@@ -111,10 +118,7 @@ class _Root:
         try:
             system, base = FileSystem.from_uri(f"{self.scheme}://{self._authority}/{query}")
         except Exception as error:
-            raise UsageError(
-                f"{self.text} cannot be opened: {self.hide(str(error))}. It takes s3://, gs://, hdfs://, abfs:// or "
-                "fsspec+NAME:// with the package of that file system."
-            ) from None
+            raise UsageError(f"{self.text} cannot be opened: {self.hide(str(error))}. {_TAKEN}") from None
         return system, base.rstrip("/")
 
 

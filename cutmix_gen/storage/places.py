@@ -21,11 +21,10 @@ _LONGEST = 4096
 """Bytes of a path, with the zero at its end (PATH_MAX of Linux)."""
 _IS_URI = re.compile(r"(?P<scheme>[a-z][a-z0-9+.-]+)://", re.ASCII | re.IGNORECASE)
 _SCHEME = r"(?:s3[an]?|gs|gcs|hdfs|viewfs|abfss?|wasbs?|https?|file|fsspec\+[a-z0-9+.-]+)"
-_LIKE_URI = re.compile(rf"\s*(?P<scheme>{_SCHEME})(:|//)", re.ASCII | re.IGNORECASE)
-"""What somebody means for a URI that is none: a slash or the colon is missing, as `pathlib` leaves it too."""
-_SECRETS = re.compile(
-    rf"(\b(?:[a-z][a-z0-9+.-]*:/+|{_SCHEME}(?::|//)/*)).*@|(?<=\?)[^\s'\"]+", re.ASCII | re.IGNORECASE
-)
+_LIKE_URI = re.compile(rf"\s*(?P<scheme>{_SCHEME})(:|//)|[^/]*:/+[^@]*:[^@]*@", re.ASCII | re.IGNORECASE)
+"""What somebody means for a URI that is none: a slash or the colon is missing, as `pathlib` leaves it too; or there is
+a password after the slashes, whatever stands before them."""
+_SECRETS = re.compile(rf"(:/+|\b{_SCHEME}(?::|//)/*).*@|(?<=\?)[^\s'\"]+", re.ASCII | re.IGNORECASE)
 _PASSWORDS = re.compile(
     r"(?<=://)[^/\s@\[]*:(?!\d*(?:[/?\s]|$))\S*@"  # a colon before no port
     rf"|(?P<misspelt>\b{_SCHEME}(?::/?(?![/\s])|//))(?=\S*[@?])[^\s'\"]*",
@@ -102,8 +101,8 @@ def _check_no_uri(text: str | Path) -> None:
     if isinstance(text, Path):
         raise UsageError(f"{hide_secrets(str(text))} was made a Path, which spoils a URI. Give it as text.")
     raise UsageError(
-        f"A URI must be SCHEME://BUCKET/PATH, but it is {hide_secrets(text)}. Write "
-        f"{like['scheme'].lower()}://..., or ./{like[0].strip()}... for a folder of this machine."
+        f"A URI must be SCHEME://BUCKET/PATH, but it is '{hide_secrets(text)}'. Write "
+        f"{(like['scheme'] or 's3').lower()}://..., or ./... for a folder of this machine."
     )
 
 
