@@ -4,18 +4,33 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from operator import index as as_index
-from typing import TYPE_CHECKING, Any, SupportsIndex
+from typing import Any, Protocol, SupportsIndex
 
 import numpy as np
 
 from cutmix_gen import streams
 from cutmix_gen.errors import SetError, UsageError
+from cutmix_gen.layout import Position
 from cutmix_gen.records import Row
 
-if TYPE_CHECKING:
-    from cutmix_gen.reader import Dataset
-
 _WORD = (1 << 64) - 1
+
+
+class Samples(Protocol):
+    """What an epoch is drawn from: `Dataset`, whose methods these are."""
+
+    @property
+    def runs(self) -> frozenset[int]: ...  # noqa: D102  the data set says what these do
+    def __len__(self) -> int: ...
+    def __getitem__(self, number: SupportsIndex, /) -> Any: ...
+    def __getitems__(self, numbers: Sequence[SupportsIndex], /) -> list[Any]: ...
+    def row(self, number: SupportsIndex, /) -> Row: ...  # noqa: D102
+    def position(self, number: SupportsIndex, /) -> Position: ...  # noqa: D102
+    def number(self, position: Position, /) -> int | None: ...  # noqa: D102
+    def variants(self, run: int, /) -> int: ...  # noqa: D102
+    def originals(self) -> Samples: ...  # noqa: D102
+    def copy(self, copy: int, /) -> Samples: ...  # noqa: D102
+    def run(self, run: int, /) -> Samples: ...  # noqa: D102
 
 
 class Epoch:
@@ -29,7 +44,7 @@ class Epoch:
 
     Parameters
     ----------
-    dataset : Dataset
+    dataset : Samples
     epoch : int
     mix : float
         Probability with which a base is mixed.
@@ -43,7 +58,7 @@ class Epoch:
         If there are no originals, or no mixed samples made from them where some are wanted.
     """
 
-    def __init__(self, dataset: Dataset, epoch: int, mix: float, seed: int) -> None:
+    def __init__(self, dataset: Samples, epoch: int, mix: float, seed: int) -> None:
         if not 0 <= mix <= 1 or epoch < 0 or seed < 0:
             raise UsageError(
                 f"An epoch takes a number from 0 up, a mix from 0 to 1 and a seed from 0 up, not {epoch}, {mix}, "
