@@ -20,7 +20,7 @@ from cutmix_gen.ledger import Ledger
 from cutmix_gen.listing import Listing, sorted_by_class
 from cutmix_gen.machine import check_machine
 from cutmix_gen.manifest import Manifest
-from cutmix_gen.numbering import Label, as_numbers, check_names, numbered
+from cutmix_gen.numbering import Label, as_numbers, check_count, check_names, numbered
 from cutmix_gen.parquet_images import names_in, parquet_images
 from cutmix_gen.shards.damage import DAMAGES
 from cutmix_gen.source import Part, Scan, looking_through, passed_over_text, scan, source_state
@@ -189,12 +189,14 @@ def _scan_shards(shards: _Shards, scratch: Path | None) -> Scan:
                 while some := list(islice(samples, _AT_A_TIME)):
                     labels = [places.setdefault(label, len(places)) for _, _, label in some]
                     listing.add_some([(path, size) for path, size, _ in some], np.array(labels, np.int32))
+                    check_count(len(places), shards.root)
                 own_names = names_in(file) if file.suffix == ".parquet" else ()
             except (*DAMAGES, tarfile.TarError) as error:
                 check_machine(error, file)
                 said = str(error) or type(error).__name__
                 raise SourceError(f"{file} cannot be read as a shard of images with labels: {said}.") from error
             _check_same(shards, file, names, own_names)
+            check_count(len(own_names), shards.root)
             names = names or own_names
         rows = listing.rows()
     if listing.count < 2:

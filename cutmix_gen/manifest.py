@@ -442,7 +442,7 @@ def _check_forms(run: RunInfo, path: Place) -> None:
         _check_digest(name, getattr(run, name), path)
     try:
         os.fsencode(run.source)
-        json.dumps(asdict(replace(run, source="")), ensure_ascii=False).encode()
+        json.dumps(asdict(replace(run, source="", class_counts=[])), ensure_ascii=False).encode()
     except UnicodeEncodeError as error:
         raise SetError(f"{path} has half a character (a lone surrogate), which is no text.") from error
 

@@ -11,10 +11,14 @@ import numpy as np
 import numpy.typing as npt
 
 from cutmix_gen.errors import SourceError
+from cutmix_gen.storage import Place
 from cutmix_gen.text import printable
 
 MOST_NUMBERED = 100_000
 """Classes where labels are numbers: each number up to the largest is one, so that a single wrong label makes many."""
+
+MOST_CLASSES = 1_000_000
+"""Classes of any kind: each shard's record has a number for each class."""
 
 _NUMBER = re.compile(r"[+-]?[0-9]+(\.[0-9]+)?")
 _WHOLE = re.compile(r"[+-]?[0-9]+(\.0+)?")
@@ -81,6 +85,15 @@ def as_numbers(labels: Sequence[str], root: Path) -> list[Label]:
     if broken:
         raise SourceError(f"{root} must have whole numbers or names as labels, but it has {broken[0][:50]}.")
     return [int(label.partition(".")[0]) for label in labels]
+
+
+def check_count(classes: int, root: Place) -> None:
+    """Raise `SourceError` if there are more classes than any set has."""
+    if classes > MOST_CLASSES:
+        raise SourceError(
+            f"{root} must have at most {MOST_CLASSES:,} classes, but it has {classes:,} or more. Are they the names of "
+            "images rather than of classes?"
+        )
 
 
 def check_names(names: tuple[str, ...], root: Path) -> None:

@@ -19,6 +19,7 @@ import numpy.typing as npt
 
 from cutmix_gen.errors import MachineError, SourceError, StorageError
 from cutmix_gen.listing import Listing
+from cutmix_gen.numbering import check_count
 from cutmix_gen.storage import Place, path_text, read_ahead
 from cutmix_gen.text import printable
 from cutmix_gen.walk import StoreWalk, Walk, is_folder
@@ -108,6 +109,7 @@ def scan(root: Place, part: Part | None = None, scratch: Path | None = None) -> 
     walk = Walk(os.fsencode(root)) if isinstance(root, Path) else StoreWalk(root)
     folders = walk.first_level()
     _check_layout(root, folders, walk)
+    check_count(len(folders), root)
     limit = None if part is None else part.images
     chosen = folders if part is None else part.folders(folders)
     told = _TOLD

@@ -13,6 +13,7 @@ import subprocess
 import sys
 import tarfile
 import tempfile
+import time
 from collections import Counter
 from pathlib import Path
 
@@ -470,6 +471,28 @@ def test_what_lies_beside_shards_is_counted_and_what_is_hidden_is_none(tmp_path)
     found = scan_source(tmp_path)
     assert len(found) == 12
     assert found.passed_over == {"hidden": 1, "no shard by its name": 1}
+
+
+def test_labels_that_differ_for_each_of_a_million_images_are_no_classes(tmp_path, monkeypatch):
+    monkeypatch.setattr("cutmix_gen.numbering.MOST_CLASSES", 11)
+    write_tar(tmp_path / "tar/a.tar", FILES, [f"image {number}" for number in range(12)])
+    with pytest.raises(SourceError, match="at most 11 classes, but it has 12 or more"):
+        scan_source(tmp_path / "tar")
+    write_parquet(tmp_path / "names/a.parquet", FILES, [0, 1] * 6, names=[f"class {number}" for number in range(12)])
+    with pytest.raises(SourceError, match="at most 11 classes, but it has 12 or more"):
+        scan_source(tmp_path / "names")
+    for number in range(12):
+        (tmp_path / f"folders/{number}").mkdir(parents=True)
+    with pytest.raises(SourceError, match="at most 11 classes, but it has 12 or more"):
+        scan_source(tmp_path / "folders")
+
+
+def test_a_single_large_number_makes_no_million_classes(tmp_path):
+    write_parquet(tmp_path / "a.parquet", FILES, [0, 1, 999_999] * 4, names=())
+    began = time.process_time()
+    with pytest.raises(SourceError, match=r"labels from 0 to 99,999, but it has 0 to 999999\. Each number up to the"):
+        scan_source(tmp_path)
+    assert time.process_time() - began < 2
 
 
 def test_more_rows_than_a_file_has_room_for_are_refused_at_once(tmp_path):
