@@ -105,6 +105,13 @@ def reason_of(error: Exception) -> str:
     return text if len(text) <= _REASON else f"{text[:_REASON]}..."
 
 
+def _has_anything(folder: Path) -> bool:
+    try:
+        return any(folder.iterdir())
+    except OSError:  # it is gone, or closed to us by now
+        return False
+
+
 def max_file_bytes(max_pixels: int) -> int:
     """Return how large the file of an image of so many pixels may be."""
     return max_pixels * _FILE_BYTES_A_PIXEL + _FILE_BYTES_BESIDE
@@ -186,7 +193,7 @@ class Images:
 
     def _check_readable(self, error: OSError) -> None:
         """Raise `StorageError` if all sources are out of reach: then none is skipped, and the run can go on later."""
-        is_gone = isinstance(self._root, Path) and not (self._root.is_dir() and any(self._root.iterdir()))
+        is_gone = isinstance(self._root, Path) and not _has_anything(self._root)
         if is_gone or error.errno in _OUT_OF_REACH:
             raise StorageError(
                 f"SRC must stay in reach while the run is at work, but {self._root} cannot be read any more: "

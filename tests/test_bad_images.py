@@ -22,6 +22,7 @@ from cutmix_gen.storage import read_source
 from cutmix_gen.verify import verify
 from tests import corpus
 from tests.images import file_of, noise
+from tests.permissions import obey_permissions
 from tests.sets import finish, make_folder, rows, start, tree
 
 WITH_PEAK = """
@@ -198,6 +199,27 @@ def test_what_is_no_regular_file_any_more_since_the_scan_is_a_skip(tmp_path, kin
     SPECIAL[kind](folder / "class-0/0003.jpg")
     report = generate(config(folder, tmp_path / "out"))
     assert [skip.path for skip in report.skipped] == ["class-0/0003.jpg"]
+
+
+READ_ONE = """
+import sys
+from pathlib import Path
+from cutmix_gen import GenerateConfig
+from cutmix_gen.images import Images
+from cutmix_gen.records import Source
+config = GenerateConfig(source=Path(sys.argv[1]), output=Path("out"), mode="RGB", codec="pillow", image_format="jpeg")
+Images(config).load(Source("class-0/0003.jpg", 0, 100))
+"""
+
+
+def test_sources_that_are_closed_while_the_run_is_at_work_stop_it(tmp_path):
+    folder = make_folder(tmp_path / "images", per_class=10)
+    folder.chmod(0)
+    command = [sys.executable, "-c", READ_ONE, folder]
+    done = subprocess.run(command, preexec_fn=obey_permissions, capture_output=True, text=True, check=False)
+    folder.chmod(0o700)
+    assert "StorageError: SRC must stay in reach" in done.stderr
+    assert "cannot be read any more: permission denied. Bring it back" in done.stderr
 
 
 def test_of_a_file_that_grows_no_more_is_read_than_it_had(tmp_path):

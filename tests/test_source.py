@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import ctypes
 import hashlib
 import os
 import re
@@ -21,6 +20,7 @@ from cutmix_gen.index import SourceIndex, write_index
 from cutmix_gen.records import Source
 from cutmix_gen.source import fingerprint, scan
 from tests.benchmarks import scale
+from tests.permissions import obey_permissions
 from tests.test_index import made_scan
 
 
@@ -286,20 +286,6 @@ def test_a_class_without_an_image_counts_and_is_warned_of(tmp_path, caplog):
     caplog.clear()
     scan(tmp_path)
     assert not caplog.text
-
-
-READ_AND_WRITE_ANYTHING = (1, 2)
-"""CAP_DAC_OVERRIDE and CAP_DAC_READ_SEARCH of capability.h, which root has."""
-PR_CAPBSET_DROP = 24
-
-
-def obey_permissions():
-    """Let folders be closed to root too."""
-    if os.geteuid() == 0:
-        prctl = ctypes.CDLL(None, use_errno=True).prctl
-        for capability in READ_AND_WRITE_ANYTHING:
-            if prctl(PR_CAPBSET_DROP, capability, 0, 0, 0) != 0:
-                raise OSError(ctypes.get_errno(), "root cannot be kept from reading anything")
 
 
 @pytest.mark.parametrize(
