@@ -207,7 +207,8 @@ from pathlib import Path
 from cutmix_gen import GenerateConfig
 from cutmix_gen.images import Images
 from cutmix_gen.records import Source
-config = GenerateConfig(source=Path(sys.argv[1]), output=Path("out"), mode="RGB", codec="pillow", image_format="jpeg")
+config = GenerateConfig(source=Path(sys.argv[1]), output=Path("out"))
+config = config.resolved(mode="RGB", codec="pillow", image_format="jpeg", dense_labels="always")
 Images(config).load(Source("class-0/0003.jpg", 0, 100))
 """
 
