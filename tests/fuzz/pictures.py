@@ -19,14 +19,8 @@ def image_reader(codec: str) -> Make:
         (folder / "images").mkdir()
         readers = [
             Images(
-                GenerateConfig(
-                    source=folder / "images",
-                    output=folder / "out",
-                    codec=codec,
-                    mode=mode,
-                    image_format=image_format,
-                    size=size,
-                    max_pixels=1 << 22,
+                GenerateConfig(source=folder / "images", output=folder / "out", size=size, max_pixels=1 << 22).resolved(
+                    codec=codec, mode=mode, image_format=image_format, dense_labels="always"
                 )
             )
             for mode, image_format, size in (
@@ -69,8 +63,8 @@ def source_reader(name: str) -> Make:
     def make(folder: Path) -> Reader:
         root = folder / "src"
         root.mkdir()
-        config = GenerateConfig(
-            source=root, output=folder / "out", codec="pillow", mode="RGB", image_format="png", max_pixels=1 << 20
+        config = GenerateConfig(source=root, output=folder / "out", max_pixels=1 << 20).resolved(
+            codec="pillow", mode="RGB", image_format="png", dense_labels="always"
         )
 
         def read(data: bytes) -> str:
