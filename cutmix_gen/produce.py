@@ -13,12 +13,11 @@ from contextlib import ExitStack, suppress
 import numpy as np
 
 from cutmix_gen.images import Images
-from cutmix_gen.labels import class_weight
 from cutmix_gen.manifest import Manifest
 from cutmix_gen.parts import Part, part_bounds, parts_of
 from cutmix_gen.plan import Run, open_run
 from cutmix_gen.records import LAM_BINS, Rows, ShardRecord, ShardSpec, Skip, Task
-from cutmix_gen.samples import SampleMaker, Samples
+from cutmix_gen.samples import Made, SampleMaker
 from cutmix_gen.storage import Place, atomic_file, sha256, writing
 
 _COMMITS = 4
@@ -137,7 +136,6 @@ class _Output:
         self._run = run
         self._shard = shard
         self._maker = SampleMaker(run, task, shard, images)
-        self._first_uses = run.first_uses(task)
         self._name = run.shard_file(shard.number)
         self._file: _ShardFile | None = None
         self._samples = 0
@@ -152,13 +150,10 @@ class _Output:
         """Make and write the samples whose base is in a part."""
         if self._file is None:
             self._file = _ShardFile(self._run, self._name)
-        samples, skipped = self._maker.make(part)
-        self._skipped += skipped
-        self._count_images(part, samples)
-        if samples.places:
-            rows = self._maker.rows(part, samples)
-            self._file.write(rows)
-            self._count(samples, rows)
+        made = self._maker.make(part)
+        if len(made.rows):
+            self._file.write(made.rows)
+        self._count(made)
 
     def close(self) -> None:
         """Finish the file."""
@@ -194,19 +189,13 @@ class _Output:
         if self._file is not None:
             self._file.discard()
 
-    def _count(self, samples: Samples, rows: Rows) -> None:
-        """Note what the commit record says of samples."""
-        self._samples += len(rows)
-        self._strategies.update(rows.strategy)
-        self._class_weight += class_weight(rows.label_index, samples.weight, len(self._class_weight))
+    def _count(self, made: Made) -> None:
+        """Note what the commit record says."""
+        self._samples += len(made.rows)
+        self._strategies.update(made.rows.strategy)
+        self._class_weight += made.class_weight
         if self._shard.copy:
-            self._lam_histogram += np.histogram(rows.lam, LAM_BINS, (0.0, 1.0))[0]
-
-    def _count_images(self, part: Part, samples: Samples) -> None:
-        """Note what the commit record says of bases; one that comes again counts where it comes first."""
-        places = samples.places
-        if self._first_uses is not None:
-            places = np.flatnonzero(self._first_uses[part.start :][: part.bases]).tolist()
-        bases = [part.images[place] for place in places]
-        self._converted += sum(base.converted for base in bases)
-        self._animated += sum(base.animated for base in bases)
+            self._lam_histogram += np.histogram(made.rows.lam, LAM_BINS, (0.0, 1.0))[0]
+        self._converted += made.converted
+        self._animated += made.animated
+        self._skipped += made.skipped

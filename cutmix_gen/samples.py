@@ -14,7 +14,7 @@ import numpy.typing as npt
 
 from cutmix_gen.draws import BoxDraws, CopyDraws, Draw, DrawKey, draw_originals
 from cutmix_gen.images import Images, LoadedImage
-from cutmix_gen.labels import Classes, Weights, dominant_class, soft_labels
+from cutmix_gen.labels import Classes, Weights, class_weight, dominant_class, soft_labels
 from cutmix_gen.layout import keys
 from cutmix_gen.parts import Part
 from cutmix_gen.plan import Run
@@ -25,7 +25,20 @@ from cutmix_gen.saliency import focus
 T = TypeVar("T")
 
 
-class Samples(NamedTuple):
+class Made(NamedTuple):
+    """What was made of a part: rows, skips and counts."""
+
+    rows: Rows
+    skipped: list[Skip]
+    class_weight: Weights
+    """(C,) sum of the shares of each class."""
+    converted: int
+    """Bases that had another pixel mode than the set; a base that comes again counts where it comes first."""
+    animated: int
+    """Bases whose file holds several pictures, counted like that."""
+
+
+class _Samples(NamedTuple):
     """Samples in columns, n of them, in the order of their bases."""
 
     places: list[int]
@@ -60,14 +73,30 @@ class SampleMaker:
         self._shard = shard
         self._images = images
         self._schema = run.set.schema
+        self._firsts = run.first_uses(task)
         self._target = run.config.target
         self._recipes = RecipeWriter(run.info.number, len(run.set.classes), run.config.label_smoothing)
 
-    def make(self, part: Part) -> tuple[Samples, list[Skip]]:
-        """Return the samples whose base is in a part, and those that cannot be made."""
-        return self._mixed(part) if self._shard.copy else self._originals(part)
+    def make(self, part: Part) -> Made:
+        """Make the samples whose base is in a part."""
+        samples, skipped = self._mixed(part) if self._shard.copy else self._originals(part)
+        rows = self._rows(part, samples)
+        bases = [part.images[place] for place in self._first_uses(part, samples)]
+        return Made(
+            rows,
+            skipped,
+            class_weight(rows.label_index, samples.weight, len(self._schema.classes)),
+            converted=sum(base.converted for base in bases),
+            animated=sum(base.animated for base in bases),
+        )
 
-    def rows(self, part: Part, made: Samples) -> Rows:
+    def _first_uses(self, part: Part, samples: _Samples) -> list[int]:
+        """Return the places of the bases that count here."""
+        if self._firsts is None:
+            return samples.places
+        return np.flatnonzero(self._firsts[part.start :][: part.bases]).tolist()
+
+    def _rows(self, part: Part, made: _Samples) -> Rows:
         """Return samples of a part as they are written."""
         schema, n = self._schema, len(made.places)
         index = classes_of(part, made)
@@ -89,7 +118,7 @@ class SampleMaker:
             recipe=made.recipe,
         )
 
-    def _originals(self, part: Part) -> tuple[Samples, list[Skip]]:
+    def _originals(self, part: Part) -> tuple[_Samples, list[Skip]]:
         key = DrawKey(self._run.info.number, 0, self._task.number, part.number)
         views = draw_originals(self._run.config, key, part.sizes[: part.bases])
         shown = [(place, view) for place, view in enumerate(views) if view]
@@ -97,7 +126,7 @@ class SampleMaker:
         n, width = len(shown), self._schema.sources
         weight = np.zeros((n, width))
         weight[:, 0] = 1.0
-        samples = Samples(
+        samples = _Samples(
             places=[place for place, _ in shown],
             images=[self._encoded_original(part.images[place], view) for place, view in shown],
             sources=[[place] for place, _ in shown],
@@ -118,7 +147,7 @@ class SampleMaker:
     def _frame(self, image: LoadedImage) -> Size:
         return self._target or image.known_size
 
-    def _mixed(self, part: Part) -> tuple[Samples, list[Skip]]:
+    def _mixed(self, part: Part) -> tuple[_Samples, list[Skip]]:
         draws = self._draws(part)
         boxed = draws.boxes()
         others = sorted(set(range(draws.wanted)).difference(*(each.places for each in boxed)))
@@ -141,7 +170,7 @@ class SampleMaker:
 
         return CopyDraws(self._run.config, key, part.sizes, members, focus_of)
 
-    def _boxed(self, part: Part, drawn: BoxDraws) -> Samples:
+    def _boxed(self, part: Part, drawn: BoxDraws) -> _Samples:
         """Make the samples that are one box each."""
         n, width, images = len(drawn.places), self._schema.sources, part.images
         weight, boxes = np.zeros((n, width)), np.zeros((n, width - 1, 4), np.int32)
@@ -153,7 +182,7 @@ class SampleMaker:
             encode(paste(images[base], images[donor], views, frame, box))
             for (base, donor), views, box in zip(places, drawn.views, drawn.boxes.tolist(), strict=True)
         ]
-        return Samples(
+        return _Samples(
             places=drawn.places.tolist(),
             images=encoded,
             sources=places,
@@ -164,14 +193,14 @@ class SampleMaker:
             recipe=self._recipes.mixed(drawn.strategy, drawn.params, frame, drawn.views, labels),
         )
 
-    def _others(self, part: Part, drawn: list[tuple[int, Draw]]) -> Samples:
+    def _others(self, part: Part, drawn: list[tuple[int, Draw]]) -> _Samples:
         """Make samples of any kind."""
         width, draws = self._schema.sources, [draw for _, draw in drawn]
         places = [[place, *draw.donors] for place, draw in drawn]
         sources = [[part.images[each] for each in one] for one in places]
         weights = [_padded(draw.owned.weights, width, 0.0) for draw in draws]
         boxes = [_padded(draw.owned.boxes, width - 1, NO_BOX) for draw in draws]
-        return Samples(
+        return _Samples(
             places=[place for place, _ in drawn],
             images=[self._mix(images, draw) for images, draw in zip(sources, draws, strict=True)],
             sources=places,
@@ -190,13 +219,13 @@ class SampleMaker:
         return self._recipes.mixed(draw.strategy, [draw.params], draw.mask.size, [draw.views], [labels])[0]
 
 
-def classes_of(part: Part, made: Samples) -> Classes:
+def classes_of(part: Part, made: _Samples) -> Classes:
     """Return the class of each source of samples, that of the base where there are fewer: (n, S)."""
     places = [_padded(each, made.weight.shape[1], each[0]) for each in made.sources]
     return part.labels[np.array(places, np.int64).reshape(made.weight.shape)]
 
 
-def _joined(parts: list[Samples]) -> Samples:
+def _joined(parts: list[_Samples]) -> _Samples:
     """Return samples in the order of their bases."""
     parts = [each for each in parts if each.places] or parts[:1]
     if len(parts) == 1:
@@ -209,7 +238,7 @@ def _joined(parts: list[Samples]) -> Samples:
         else:
             values = list(chain.from_iterable(column))
             columns.append([values[place] for place in order])
-    return Samples(*columns)
+    return _Samples(*columns)
 
 
 def _padded(values: list[T], length: int, filler: T) -> list[T]:

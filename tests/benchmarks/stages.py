@@ -39,7 +39,7 @@ _BORDERS = {
     "mix": ["images:Images.mix", "images:Images.paste"],
     "encode": ["codecs.pillow:PillowCodec.encode", "codecs.turbo:TurboCodec.encode"],
     "recipe": ["recipe:RecipeWriter.mixed", "recipe:RecipeWriter.original"],
-    "rows, labels": ["samples:SampleMaker.rows"],
+    "rows, labels": ["samples:SampleMaker._rows"],
     "count for the record": ["produce:_Output._count"],
     "write": ["shards.parquet:_ParquetWriter.write", "shards.webdataset:_TarWriter.write"],
     "close the shard": ["shards.parquet:_ParquetWriter.close", "shards.webdataset:_TarWriter.close"],
