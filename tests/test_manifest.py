@@ -26,7 +26,16 @@ SET = SetInfo(
 
 RUN = RunInfo(
     number=1,
-    config={"copies": 1.0, "strategy": ["cutmix"], "split": "train", "codec": "pillow", "num_samples": None},
+    config={
+        "copies": 1.0,
+        "strategy": ["cutmix"],
+        "split": "train",
+        "codec": "pillow",
+        "mode": "RGB",
+        "image_format": "jpeg",
+        "dense_labels": "always",
+        "num_samples": None,
+    },
     digest="d" * 64,
     source="/data/猫",
     fingerprint="f" * 64,
