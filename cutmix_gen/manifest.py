@@ -314,7 +314,10 @@ class Manifest:
     def read_license(self) -> str:
         """Return the licence of the images, empty where none was given."""
         path = self.root / LICENSE
-        return str(read_sealed(path).get("license", "")) if path.is_file() else ""
+        name = read_sealed(path).get("license", "") if path.is_file() else ""
+        if not isinstance(name, str) or not (name == "" or name.isprintable()):
+            raise SetError(f"{path} must have a name on one line as license, but it has {repr(name)[:100]}.")
+        return name
 
     def write_license(self, name: str) -> None:
         """Keep the licence of the images for the card."""

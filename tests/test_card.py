@@ -62,9 +62,12 @@ def run_of(number=1, split="train", shards=2):
         "alpha": 1.0,
         "size": "keep",
         "seed": 0,
+        "mode": "RGB",
+        "image_format": "jpeg",
+        "dense_labels": "always",
         "codec": "pillow",
     }
-    return RunInfo(number, config, "d", "/src", "f", "s", 1234, [1234], 1000, 0, shards, 4, {}, {}, "")
+    return RunInfo(number, config, "d" * 64, "/src", "f" * 64, "s", 1234, [1234], 1000, 0, shards, 4, {}, {}, "0" * 64)
 
 
 def record_of(shard, run=1, kind="original", samples=2000, split="train"):
@@ -72,7 +75,7 @@ def record_of(shard, run=1, kind="original", samples=2000, split="train"):
     file = f"data/{split}-{shard:06d}.parquet"
     histogram = [0] * LAM_BINS
     return ShardRecord(
-        shard, file, run, kind, 0, samples, 100, "a", [float(samples), 0.0], histogram, {strategy: samples}, 0
+        shard, file, run, kind, 0, samples, 100, "a" * 64, [float(samples), 0.0], histogram, {strategy: samples}, 0
     )
 
 
@@ -224,7 +227,10 @@ def test_class_names_show_nowhere_but_in_the_yaml_block():
 def test_the_text_says_what_is_in_the_set():
     body = card_text(set_of(), [run_of()], RECORDS).split("---\n", 2)[2]
     assert "2,000 original images and 1,999 mixed ones (cutmix)" in body
-    assert "- run 1, of 1,234 source images: `--strategy cutmix --strategy patches:2 --codec pillow`" in body
+    chosen = (
+        "--strategy cutmix --strategy patches:2 --mode RGB --image-format jpeg --dense-labels always --codec pillow"
+    )
+    assert f"- run 1, of 1,234 source images: `{chosen}`" in body
     assert "left out" not in body
 
 

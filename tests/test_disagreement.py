@@ -124,6 +124,18 @@ def test_a_record_that_does_not_agree_with_its_run_ends_no_command_in_a_bug(made
     assert CliRunner().invoke(main, ["verify", str(output), "-j", "1"]).exit_code == 3
 
 
+@pytest.mark.parametrize("name", [7, None, ["x"], {"a": {}}, "two\nlines", True])
+def test_a_licence_that_is_no_name_is_found_and_given_again(made, tmp_path, name):
+    output = fresh(made["plain"], tmp_path)
+    (output / ".cutmix_gen/card.json").write_bytes(sealed({"license": name}))
+    call(output)
+    said = CliRunner().invoke(main, ["verify", str(output), "-j", "1"])
+    assert said.exit_code == 3
+    assert "must have a name on one line as license" in said.output
+    assert CliRunner().invoke(main, ["finalize", str(output), "--license", "mit"]).exit_code == 0
+    assert CliRunner().invoke(main, ["verify", str(output), "-j", "1"]).exit_code == 0
+
+
 def test_a_report_says_what_does_not_agree(made, tmp_path):
     output = fresh(made["plain"], tmp_path)
     reseal(output / ".cutmix_gen/shards/000001.json", strategies={"multi": 18})
