@@ -3,29 +3,22 @@
 from __future__ import annotations
 
 import os
-import select
-import signal
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import suppress
 from importlib import import_module
-from io import TextIOWrapper
-from types import FrameType
-from typing import Any, cast
+from typing import Any, NoReturn, cast
 
 import click
 
+from cutmix_gen.cli.failure import explained, text_of
 from cutmix_gen.cli.progress import show_log
+from cutmix_gen.cli.stopping import can_be_stopped, has_ended
+from cutmix_gen.cli.streams import check_output, drop_what_is_unread, leaving_quietly, open_streams
 from cutmix_gen.errors import CutMixGenError, InterruptedRunError, did_you_mean
-from cutmix_gen.machine import lack_of
 from cutmix_gen.storage import hide_passwords, hide_secrets
 from cutmix_gen.text import brief, printable_lines
 from cutmix_gen.version import __version__
 
-_STOPPING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
-_STDOUT, _STDERR = 1, 2
-_NOBODY_READS = 128 + signal.SIGPIPE
-"""Exit code as a shell has it of a program that ends because nobody reads any more what it prints."""
 _GOES_ON = " What is committed stays; the same command goes on from there."
 _COMMANDS = (
     *("generate", "preview", "grid", "info", "report", "verify", "replay", "loader", "strategies"),
@@ -62,30 +55,38 @@ class _Group(click.Group):
             ctx.fail(f"There is no command '{brief(name)}'.{did_you_mean(brief(name), _COMMANDS)}")
         return super().resolve_command(ctx, args)
 
+    def main(self, *args: Any, **kwargs: Any) -> Any:
+        """Run the program; whichever of its streams are closed."""
+        open_streams()
+        return super().main(*args, **kwargs)
+
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         """Parse the options before the command; --help and --version print."""
         try:
-            with _leaving_quietly():
+            with leaving_quietly():
                 return super().parse_args(ctx, args)
         except click.ClickException as error:
-            _drop_what_is_unread()
+            drop_what_is_unread()
             _hide_secrets_of(error)
             raise
+        except OSError as error:
+            _fail(error)
 
     def invoke(self, ctx: click.Context) -> Any:
-        for number in _STOPPING:
-            if signal.getsignal(number) != signal.SIG_IGN:  # as nohup and the shell's & have it
-                signal.signal(number, _interrupt)
+        can_be_stopped()
         try:
-            with _leaving_quietly():
-                return super().invoke(ctx)
+            with leaving_quietly():
+                result = super().invoke(ctx)
+                check_output()
+                has_ended()
+                return result
         except KeyboardInterrupt:
             if ctx.params["debug"]:
                 raise
             goes_on = _GOES_ON if ctx.invoked_subcommand == "generate" else ""
             _fail(InterruptedRunError(f"Interrupted.{goes_on}"))
         except (click.ClickException, click.exceptions.Exit, click.Abort) as error:
-            _drop_what_is_unread()
+            drop_what_is_unread()
             if isinstance(error, click.ClickException):
                 _hide_secrets_of(error)
             raise
@@ -100,54 +101,14 @@ def _hide_secrets_of(error: click.ClickException) -> None:
     error.message = hide_secrets(error.message)  # type: ignore[misc]  # a new error would lose its kind and its context
 
 
-@contextmanager
-def _leaving_quietly() -> Iterator[None]:
-    """End without a word where nobody reads any more, as after `| head -1`."""
-    try:
-        yield
-    except BrokenPipeError:
-        if not _drop_what_is_unread():  # it is the pipe to a worker or to a server that is broken
-            raise
-        sys.exit(_NOBODY_READS)
-
-
-def _drop_what_is_unread() -> bool:
-    """Send what nobody reads nowhere, what waits to be written too; return whether there is such a stream."""
-    unread = [stream for stream in (_STDOUT, _STDERR) if not _is_read(stream)]
-    if unread:
-        nowhere = os.open(os.devnull, os.O_WRONLY)
-        for stream in unread:
-            os.dup2(nowhere, stream)
-    return bool(unread)
-
-
-def _is_read(stream: int) -> bool:
-    poll = select.poll()
-    poll.register(stream, 0)
-    return not any(state & (select.POLLERR | select.POLLHUP) for _, state in poll.poll(0))
-
-
-def _interrupt(_signal: int, _frame: FrameType | None) -> None:
-    for number in _STOPPING:
-        signal.signal(number, _stop)
-    raise KeyboardInterrupt
-
-
-def _stop(_signal: int, _frame: FrameType | None) -> None:
-    """End at once when asked a second time; workers end by themselves, and the next run tidies up."""
-    os.write(2, b"Interrupted again: stopped at once.\n")
-    os._exit(InterruptedRunError.exit_code)
-
-
-def _fail(error: Exception) -> None:
-    _drop_what_is_unread()  # the exit code says it all the same
-    error = lack_of(error) or error
-    click.secho("Error: ", fg="red", bold=True, err=True, nl=False)
-    if isinstance(error, CutMixGenError | OSError):
-        click.echo(printable_lines(hide_passwords(str(error))), err=True)
-    else:
-        text = f"{type(error).__name__}: {error} (a bug of cutmix-gen; --debug shows where)"
-        click.echo(printable_lines(hide_passwords(text)), err=True)
+def _fail(error: Exception) -> NoReturn:
+    """Say what is wrong, and end."""
+    has_ended()
+    drop_what_is_unread()  # the exit code says it all the same
+    error = explained(error)
+    with suppress(OSError):  # as on a full disk
+        click.secho("Error: ", fg="red", bold=True, err=True, nl=False)
+        click.echo(printable_lines(hide_passwords(text_of(error))), err=True)
     sys.exit(error.exit_code if isinstance(error, CutMixGenError) else 1)
 
 
@@ -163,8 +124,5 @@ def main(debug: bool) -> None:
       cutmix-gen info out
     """
     show_log(debug=debug)
-    for stream in (sys.stdout, sys.stderr):
-        if isinstance(stream, TextIOWrapper):
-            stream.reconfigure(errors="backslashreplace")  # any name can be said on any terminal
     if os.environ.get("NO_COLOR"):
         click.get_current_context().color = False

@@ -16,11 +16,16 @@ from typing import Any, TypeVar
 from cutmix_gen.errors import WorkerError
 from cutmix_gen.execute import workers_for
 from cutmix_gen.execute.memory import keep_memory
+from cutmix_gen.machine import check_room, lack_of
 
 Result = TypeVar("Result")
 
 _ATTEMPTS = 3
 """How often the tasks of dead workers are tried again before the run gives up."""
+_STARTING = 64 << 20
+"""Bytes that the threads which speak to workers take."""
+_FILES, _FILES_A_WORKER = 16, 2
+"""Pipes to workers."""
 _LOOK = 0.5
 """Seconds between two looks of a worker whether its parent is still there."""
 
@@ -33,7 +38,7 @@ def run(
     if workers == 1:
         yield from map(function, tasks)
         return
-    from joblib.externals.loky.process_executor import TerminatedWorkerError  # noqa: PLC0415  see usable_cores
+    from joblib.externals.loky.process_executor import BrokenProcessPool  # noqa: PLC0415  see usable_cores
 
     done: set[int] = set()
     begun: set[int] = set()
@@ -47,7 +52,10 @@ def run(
                     done.add(task)
                     attempts = 0
                     yield result
-        except TerminatedWorkerError as error:
+        except BrokenProcessPool as error:
+            lack = lack_of(error)
+            if lack is not None:
+                raise lack from error
             attempts += 1
             if attempts == _ATTEMPTS:
                 raise WorkerError(
@@ -72,6 +80,7 @@ def _parallel(
     """
     from joblib import Parallel, delayed  # noqa: PLC0415  see usable_cores
 
+    check_room(_STARTING, _FILES + _FILES_A_WORKER * jobs)  # a thread of joblib's that cannot go on says it to nobody
     prepared: dict[str, Any] = {}
     if backend == "loky":
         prepared = {"initializer": _prepare_worker, "initargs": (os.getpid(), function)}
@@ -99,12 +108,33 @@ def _signals_for_parent() -> Iterator[None]:
 
     before = signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGHUP])
     try:
-        mp_resource_tracker.ensure_running()
-        resource_tracker.ensure_running()
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", UserWarning)  # that the last one was killed
+            mp_resource_tracker.ensure_running()
+            resource_tracker.ensure_running()
+        _do_without(resource_tracker._resource_tracker)
         signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGINT, signal.SIGTERM])
         yield
     finally:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+def _do_without(tracker: Any) -> None:
+    """Replace joblib's tracker by none if it is killed: another one would report all that it does not know of.
+
+    It tidies up what a killed process leaves of joblib's; a process that ends by itself does so without it.
+    """
+
+    def launch() -> None:
+        nowhere = os.open(os.devnull, os.O_WRONLY | os.O_CLOEXEC)
+        if tracker._fd is None:
+            tracker._fd = nowhere
+        else:
+            os.dup2(nowhere, tracker._fd, inheritable=False)
+            os.close(nowhere)
+
+    tracker._teardown_dead_process = lambda: None
+    tracker._launch = launch
 
 
 def _call(function: Callable[[int], Result], task: int) -> tuple[int, Result]:

@@ -15,7 +15,7 @@ from typing import NamedTuple, TypeVar
 
 from cutmix_gen.errors import IrregularFileError
 from cutmix_gen.storage.folders import is_empty, new_folder
-from cutmix_gen.storage.local import AtomicFile, alone, held, one_at_a_time, remove_local_leftovers, writing
+from cutmix_gen.storage.local import AtomicFile, alone, held, one_at_a_time, remedy_for, remove_local_leftovers, writing
 from cutmix_gen.storage.names import checked_digest, checked_name, is_digest, is_name, path_bytes, path_text
 from cutmix_gen.storage.outputs import STDOUT, is_stdout, is_stream, write_stream
 from cutmix_gen.storage.places import Place, hide_passwords, hide_secrets, is_local, parse_place, place_beside
@@ -57,6 +57,7 @@ __all__ = [
     "read_source",
     "real_place",
     "regular",
+    "remedy_for",
     "remove_leftovers",
     "sha256",
     "source_path",

@@ -107,9 +107,14 @@ def writing(path: object) -> Iterator[None]:
         number = error.errno or 0
         reason = os.strerror(number).lower() if number else str(error)
         raise OutputError(
-            f"{path} must be written, but that failed: {reason}. {_REMEDIES.get(number, 'Look after the disk')}, and "
-            "give the same command again; what is committed stays."
+            f"{path} must be written, but that failed: {reason}. {remedy_for(number)}, and give the same command "
+            "again; what is committed stays."
         ) from error
+
+
+def remedy_for(number: int) -> str:
+    """Return what to do about an error of the system, by its number: a sentence without its end."""
+    return _REMEDIES.get(number, "Look after the disk")
 
 
 _REMEDIES = {
