@@ -38,9 +38,14 @@ def test_killed_at_random_moments_a_run_ends_in_the_same_bytes(folder, expected,
 
 def workers_of(process: subprocess.Popen[str]) -> list[int]:
     """Return the processes that a run has started to work for it."""
+    return children_of(process, "popen_loky")
+
+
+def children_of(process: subprocess.Popen[str], command: str) -> list[int]:
+    """Return the processes that a run has started by a command with these words."""
     found = subprocess.run(["ps", "-wweo", "pid=,ppid=,args="], capture_output=True, text=True, check=True).stdout
     lines = [line.split(None, 2) for line in found.splitlines()]
-    return [int(pid) for pid, parent, args in lines if int(parent) == process.pid and "popen_loky" in args]
+    return [int(pid) for pid, parent, args in lines if int(parent) == process.pid and command in args]
 
 
 def is_there(pid: int) -> bool:
@@ -55,6 +60,19 @@ def test_a_killed_worker_costs_only_time(folder, expected, tmp_path):
     process = start("generate", folder, tmp_path / "out", *OPTIONS)
     wait_for(lambda: records(tmp_path / "out"))
     os.kill(workers_of(process)[0], signal.SIGKILL)
+    assert finish(process, 0) == ""
+    assert tree(tmp_path / "out") == expected["parquet"]
+
+
+@pytest.mark.parametrize(
+    "tracker", ["joblib.externals.loky.backend.resource_tracker", "multiprocessing.resource_tracker"]
+)
+def test_a_killed_tracker_of_joblib_is_nobodys_concern(folder, expected, tracker, tmp_path):
+    process = start("generate", folder, tmp_path / "out", *OPTIONS)
+    wait_for(lambda: records(tmp_path / "out"))
+    for pid in children_of(process, f"from {tracker} import"):
+        os.kill(pid, signal.SIGKILL)
+    os.kill(workers_of(process)[0], signal.SIGKILL)  # so that new ones are started without it
     assert finish(process, 0) == ""
     assert tree(tmp_path / "out") == expected["parquet"]
 

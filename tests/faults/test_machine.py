@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import resource
 import subprocess
 import sys
 from collections.abc import Callable
@@ -12,8 +13,9 @@ import pytest
 from PIL import Image
 
 from tests.corpus import bombs, unreadable
-from tests.faults.runs import make, records
-from tests.sets import make_folder
+from tests.faults.runs import OPTIONS as MANY
+from tests.faults.runs import check_whole, make, records
+from tests.sets import make_folder, tree
 
 LIMITED = """
 import re, resource, sys
@@ -68,3 +70,54 @@ def test_hostile_images_are_skips_however_little_memory_there_is(tmp_path):
     assert code == 3, errors
     skipped = {skip["path"] for skip in json.loads(records(output)[0].read_text())["skipped"]}
     assert skipped == {f"class-0/{name}" for name in hostile}
+
+
+def few_files(count: int) -> Callable[[], None]:
+    return lambda: resource.setrlimit(resource.RLIMIT_NOFILE, (count, count))
+
+
+@pytest.fixture(scope="module")
+def tiffs(tmp_path_factory) -> Path:
+    """Return a folder of images that are compressed TIFFs, some of them."""
+    folder = make_folder(tmp_path_factory.mktemp("tiffs") / "images", per_class=30, classes=2)
+    for path in folder.glob("class-1/*5.jpg"):
+        with Image.open(path) as image:
+            image.save(path.with_suffix(".tiff"), compression="tiff_lzw")
+    return folder
+
+
+@pytest.fixture(scope="module")
+def undisturbed(tiffs, tmp_path_factory) -> dict[str, str]:
+    """Return all files of the set that is made of it."""
+    output = tmp_path_factory.mktemp("undisturbed") / "out"
+    make(tiffs, output)
+    return tree(output)
+
+
+@pytest.mark.parametrize("count", [7, 9, 12, 14, 16, 18, 20, 23])
+def test_few_files_to_open_stop_a_run_or_change_nothing(tiffs, undisturbed, count, tmp_path):
+    output = tmp_path / "out"
+    code, errors = run("-m", "cutmix_gen", "generate", tiffs, output, *MANY, prepare=few_files(count))
+    if code == 0:
+        assert tree(output) == undisturbed
+        return
+    assert code == 1, errors
+    assert errors.startswith("Error: "), errors
+    assert "Have the limit on open files raised (`ulimit -n" in errors
+    assert errors.count("\n") == 1, errors
+    assert make(tiffs, output).exit_code == 0
+    assert tree(output) == undisturbed
+
+
+@pytest.mark.parametrize("megabytes", [10, 60, 100, 140, 180])
+def test_little_memory_stops_a_run_of_several_workers_or_changes_nothing(tiffs, undisturbed, megabytes, tmp_path):
+    output = tmp_path / "out"
+    code, errors = run("-c", LIMITED, megabytes << 20, "generate", tiffs, output, *MANY)
+    if code == 0:
+        assert tree(output) == undisturbed
+        return
+    assert code == 1, errors
+    assert errors.startswith("Error: This machine has too little memory for the work ("), errors
+    assert errors.count("\n") == 1, errors
+    if output.exists():
+        check_whole(output, undisturbed)
