@@ -16,7 +16,7 @@ from cutmix_gen.labels import soft_labels
 from cutmix_gen.recipe import Recipe, parse_recipe
 from cutmix_gen.records import Box
 
-_MAX_PIXELS = 1 << 26
+_MAX_PIXELS = 1 << 24
 """Of a sample at most, unless another number is given, where following its recipe takes memory for each pixel."""
 
 
@@ -37,7 +37,7 @@ def relabel(
         In pixels of the stored sample, half open.
     max_pixels : int, optional
         Where following a recipe takes memory for each pixel, that of a larger sample is refused: recipes may come from
-        anywhere. [default: 67,108,864]
+        anywhere. [default: 16,777,216]
 
     Returns
     -------

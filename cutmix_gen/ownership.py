@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -39,23 +39,20 @@ def ownership(mask: Mask, places: Sequence[Box]) -> Ownership:
     if fill_frames(mask, places):
         weights = mask.weights()
         return Ownership(weights, mask.bounds(), not is_share(weights[0]) or mask.is_faint())
-    shows = _shows(mask, places)
-    shares = shows.sum(axis=(1, 2))
-    boxes = [pixel_bounds(show >= VISIBLE) for show in shows[1:]]
+    seen = [(show.sum(), pixel_bounds(show >= VISIBLE)) for show in _shows(mask, places)]
+    shares = np.array([share for share, _ in seen])
     weights = shares / shares.sum() if shares.any() else np.eye(len(shares))[0]
-    base, *donors = (bool((show >= VISIBLE).any()) for show in shows)
-    is_mixed = base and any(donors) and is_share(float(weights[0]))
-    return Ownership(weights.tolist(), boxes, not is_mixed or mask.is_faint())
+    base, *donors = (box for _, box in seen)
+    is_mixed = base.area and any(box.area for box in donors) and is_share(float(weights[0]))
+    return Ownership(weights.tolist(), donors, not is_mixed or mask.is_faint())
 
 
 def shares_within(mask: Mask, places: Sequence[Box], within: Box) -> npt.NDArray[np.float64]:
     """Return the pixels that each source owns in a part of the mixed image: (S,)."""
     if fill_frames(mask, places):
         return mask.shares(within)
-    shares: npt.NDArray[np.float64] = _shows(mask, places)[:, within.y1 : within.y2, within.x1 : within.x2].sum(
-        axis=(1, 2)
-    )
-    return shares
+    x1, y1, x2, y2 = within
+    return np.array([show[y1:y2, x1:x2].sum() for show in _shows(mask, places)])
 
 
 def fill_frames(mask: Mask, places: Sequence[Box]) -> bool:
@@ -110,6 +107,7 @@ def painted(mask: Mask, places: Sequence[Box], paints: AnyPixels, bars: float = 
     return mask.mix(images[0], images[1:])
 
 
-def _shows(mask: Mask, places: Sequence[Box]) -> npt.NDArray[np.float64]:
-    """Return how much of each pixel shows each source: (S, H, W)."""
-    return np.stack([painted(mask, places, paints) for paints in np.eye(len(places))])
+def _shows(mask: Mask, places: Sequence[Box]) -> Iterator[npt.NDArray[np.float64]]:
+    """Give how much of each pixel shows each source, one source after the other: (H, W) each."""
+    for paints in np.eye(len(places)):
+        yield painted(mask, places, paints)

@@ -32,7 +32,7 @@ def test_a_clock_that_jumps_changes_nothing(folder, expected, tmp_path):
     assert tree(tmp_path / "out") == expected["parquet"]
 
 
-def test_nothing_below_reads_the_time_of_day():
+def test_nothing_reads_the_time_of_day_but_the_progress_that_tells_it():
     package = Path(__file__).parent.parent.parent / "cutmix_gen"
-    for path in package.rglob("*.py"):
+    for path in set(package.rglob("*.py")) - {package / "cli/progress.py"}:
         assert not re.search(r"\btime\.time\b|datetime|st_mtime\b", path.read_text()), path

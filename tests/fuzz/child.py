@@ -28,7 +28,7 @@ class Job:
     names: tuple[str, ...]
     seed: int
     inputs: int | None = None
-    """Of each target; by default as many as there is time for."""
+    """Changed ones of each target, beside its seeds; by default as many as there is time for."""
     until: float | None = None
     """When to end, by the clock `time.monotonic`, which is one for all processes."""
     first: int = 0
@@ -95,7 +95,7 @@ def _inputs(job: Job, name: str, target: Any) -> Iterator[tuple[int, bytes]]:
     pool = Path(job.folder, f"pool-{slug(name)}")
     pool.mkdir(exist_ok=True)
     number = job.first if name == job.names[0] else 0
-    while time.monotonic() < end and (job.inputs is None or number < job.inputs):
+    while time.monotonic() < end and (job.inputs is None or number < len(seeds) + job.inputs):
         rng = Random(f"{job.seed} {name} {number}")
         if number < len(seeds):
             data = seeds[number]

@@ -51,7 +51,7 @@ def run(job: Job, read: Callable[[str, int, Any, bytes], None]) -> None:
         "seed": job.seed + job.first + 1,
         "max_len": MOST_BYTES,
         "max_total_time": max(int(job.until - time.monotonic()), 1) if job.until else 0,
-        "runs": -1 if job.inputs is None else max(job.inputs - job.first, 1),
+        "runs": -1 if job.inputs is None else max(len(seeds) + job.inputs - job.first, 1),
         "timeout": 100_000,  # the parent watches
         "rss_limit_mb": 0,
         "malloc_limit_mb": 0,

@@ -178,9 +178,11 @@ def _nearby(value: Any, rng: Random) -> Any:
     if isinstance(value, bool):
         return not value
     if isinstance(value, int):
-        return rng.choice((value + 1, value - 1, -value, value * 2, value * 1000, float(value), str(value)))
+        return rng.choice(
+            (value + 1, value - 1, -value, value * 2, value * 1000, value / 2 if abs(value) < 1 << 60 else 0, [value])
+        )
     if isinstance(value, float):
-        return rng.choice((value * 2, -value, 1 / value if value else 1.0, int(value), value * 1e9, value * 1e-9))
+        return rng.choice((value * 2, -value, value + 1, str(value), value * 1e9, value * 1e-9))
     if isinstance(value, str):
         return rng.choice((value + "x", value[:-1], value.upper(), value * 3, value[1:], [value]))
     if isinstance(value, list):

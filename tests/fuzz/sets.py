@@ -198,7 +198,7 @@ def replay_reader(folder: Path) -> Reader:
         same = [replayer.replay(number).same for number in (4, 5)]
         if choice(data, 8) == 0:
             sources = str(SOURCES)
-            _say("replay", rows.keys[0], "-o", str(folder / "sample.png"), "--source", sources)(output)
+            _say("replay", rows.key[0], "-o", str(folder / "sample.png"), "--source", sources)(output)
         return FINE if all(same) and verify(output, jobs=1).ok else FOUND
 
     return read
