@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from reprlib import Repr
 
 
@@ -49,6 +50,18 @@ def brief(value: object) -> str:
     return f"{printable(text[:_END])}...{printable(text[-_END:])} ({len(text):,} characters)"
 
 
+def brief_words(text: str) -> str:
+    """Return a message in which no word is longer than anybody reads; none of a long one that may hold a password.
+
+    >>> brief_words("There is no folder " + "x" * 5000)
+    'There is no folder xxxxxxxxxxxxxxxxxxxx...xxxxxxxxxxxxxxxxxxxx (5,000 characters)'
+    """
+    return _LONG_WORD.sub(lambda match: "..." if set(match[0]) & _OF_SECRETS else brief(match[0]), text)
+
+
+_LONG_WORD = re.compile(r"\S{1000,}")
+_OF_SECRETS = frozenset(":@?")
+"""Where there is one of these, there may be the URI of a store."""
 _MOST_SHOWN = 80
 _END = 20
 _MOST_BITS = 256

@@ -16,7 +16,7 @@ from cutmix_gen.cli.stopping import can_be_stopped, has_ended
 from cutmix_gen.cli.streams import check_output, drop_what_is_unread, leaving_quietly, open_streams
 from cutmix_gen.errors import CutMixGenError, InterruptedRunError, did_you_mean
 from cutmix_gen.storage import hide_passwords, hide_secrets
-from cutmix_gen.text import brief, printable_lines
+from cutmix_gen.text import brief, brief_words, printable_lines
 from cutmix_gen.version import __version__
 
 _GOES_ON = " What is committed stays; the same command goes on from there."
@@ -98,7 +98,7 @@ class _Group(click.Group):
 
 def _hide_secrets_of(error: click.ClickException) -> None:
     """Keep click from repeating what was meant for a URI and came to another place of the command."""
-    error.message = hide_secrets(error.message)  # type: ignore[misc]  # a new error would lose its kind and its context
+    error.message = hide_secrets(brief_words(error.message))  # type: ignore[misc]  # a new error would lose its kind and its context
 
 
 def _fail(error: Exception) -> NoReturn:
@@ -108,7 +108,7 @@ def _fail(error: Exception) -> NoReturn:
     error = explained(error)
     with suppress(OSError):  # as on a full disk
         click.secho("Error: ", fg="red", bold=True, err=True, nl=False)
-        click.echo(printable_lines(hide_passwords(text_of(error))), err=True)
+        click.echo(printable_lines(hide_passwords(brief_words(text_of(error)))), err=True)
     sys.exit(error.exit_code if isinstance(error, CutMixGenError) else 1)
 
 
