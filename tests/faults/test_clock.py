@@ -34,11 +34,5 @@ def test_a_clock_that_jumps_changes_nothing(folder, expected, tmp_path):
 
 def test_nothing_reads_the_time_of_day_but_the_progress_that_tells_it():
     package = Path(__file__).parent.parent.parent / "cutmix_gen"
-<<<<<<< HEAD
     for path in set(package.rglob("*.py")) - {package / "cli/progress.py"}:
-=======
-    for path in package.rglob("*.py"):
-        if path == package / "cli" / "progress.py":
-            continue  # stamps the lines of --progress json, which are in no file
->>>>>>> a4045da (Bring tests to the forms that files of a set are checked for)
         assert not re.search(r"\btime\.time\b|datetime|st_mtime\b", path.read_text()), path
