@@ -8,7 +8,7 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from cutmix_gen.masks import Mask
+from cutmix_gen.masks import Mask, SoftMask
 from cutmix_gen.masks.mask import VISIBLE, AnyPixels, is_share, pixel_bounds
 from cutmix_gen.records import Box
 
@@ -39,7 +39,7 @@ def ownership(mask: Mask, places: Sequence[Box]) -> Ownership:
     if fill_frames(mask, places):
         weights = mask.weights()
         return Ownership(weights, mask.bounds(), not is_share(weights[0]) or mask.is_faint())
-    seen = [(show.sum(), pixel_bounds(show >= VISIBLE)) for show in _shows(mask, places)]
+    seen = [(show.sum(dtype=np.float64), pixel_bounds(show >= VISIBLE)) for show in _shows(mask, places)]
     shares = np.array([share for share, _ in seen])
     weights = shares / shares.sum() if shares.any() else np.eye(len(shares))[0]
     base, *donors = (box for _, box in seen)
@@ -52,7 +52,7 @@ def shares_within(mask: Mask, places: Sequence[Box], within: Box) -> npt.NDArray
     if fill_frames(mask, places):
         return mask.shares(within)
     x1, y1, x2, y2 = within
-    return np.array([show[y1:y2, x1:x2].sum() for show in _shows(mask, places)])
+    return np.array([show[y1:y2, x1:x2].sum(dtype=np.float64) for show in _shows(mask, places)])
 
 
 def fill_frames(mask: Mask, places: Sequence[Box]) -> bool:
@@ -107,7 +107,7 @@ def painted(mask: Mask, places: Sequence[Box], paints: AnyPixels, bars: float = 
     return mask.mix(images[0], images[1:])
 
 
-def _shows(mask: Mask, places: Sequence[Box]) -> Iterator[npt.NDArray[np.float64]]:
-    """Give how much of each pixel shows each source, one source after the other: (H, W) each."""
-    for paints in np.eye(len(places)):
+def _shows(mask: Mask, places: Sequence[Box]) -> Iterator[AnyPixels]:
+    """Give how much of each pixel shows each source, one source after the other: (H, W) each, in [0, 1]."""
+    for paints in np.eye(len(places), dtype=np.float64 if isinstance(mask, SoftMask) else np.uint8):
         yield painted(mask, places, paints)

@@ -125,3 +125,22 @@ def test_any_numbers_in_a_recipe_end_in_its_error_or_in_shares(data, name):
         peak = tracemalloc.get_traced_memory()[1]
         tracemalloc.stop()
     assert peak < 10 << 20
+
+
+@pytest.mark.parametrize("sources", [3, 8])
+def test_a_sample_with_bars_takes_no_memory_that_grows_with_the_square_of_its_sources(sources):
+    side, donors = 1024, sources - 1
+    text = text_of(
+        "multi",
+        size=[side, side],
+        options={"sources": sources},
+        params={"lam": 0.5, "x": [0.5] * donors, "y": [0.5] * donors},
+        views=[{"crop": [0, 0, 9, 9], "place": [0, 0, side, side - 9], "flip": False}] * sources,
+        labels=[0] * sources,
+    )
+    tracemalloc.start()
+    try:
+        assert relabel(text, (0, 0, 8, 8)).sum() == pytest.approx(1)
+        assert tracemalloc.get_traced_memory()[1] < (sources + 4) * side * side
+    finally:
+        tracemalloc.stop()
