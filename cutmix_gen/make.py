@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Sequence
-from contextlib import closing
+from collections.abc import Iterator, Sequence
+from contextlib import closing, contextmanager
+from dataclasses import dataclass
 from functools import partial
 from itertools import chain
 from typing import Protocol
@@ -22,7 +23,7 @@ from cutmix_gen.produce import produce_in
 from cutmix_gen.records import Report, ShardRecord, Skip
 from cutmix_gen.remaining import Remaining, remaining
 from cutmix_gen.sidecars import has_sidecars, write_sidecars
-from cutmix_gen.space import free_bytes, too_little
+from cutmix_gen.space import check_room, free_bytes
 from cutmix_gen.storage import Place
 from cutmix_gen.tally import Tally
 from cutmix_gen.text import printable
@@ -67,48 +68,74 @@ def generate(config: GenerateConfig, progress: Progress | None = None) -> Report
     started = time.monotonic()
     check_installed(config.backend)
     run = begin(config)
-    with run.manifest.held():
-        try:
-            return _made(run, config, progress, started)
-        except BaseException:
-            run.manifest.remove_leftovers()  # of workers that were stopped: a full disk needs the room
-            raise
+    with run.manifest.held(), _tidy_after_failure(run):
+        rest = _rest_of(run, config)
+        new = _run_tasks(run, config, rest, progress)
+        return _closed(run, config, rest.so_far, new, started)
 
 
-def _made(run: Run, config: GenerateConfig, progress: Progress | None, started: float) -> Report:
+@contextmanager
+def _tidy_after_failure(run: Run) -> Iterator[None]:
+    try:
+        yield
+    except BaseException:
+        run.manifest.remove_leftovers()  # of workers that were stopped: a full disk needs the room
+        raise
+
+
+@dataclass(frozen=True, slots=True)
+class _Rest:
+    """Where a run stands, and what is left to make of it in this slice."""
+
+    so_far: Tally
+    """Of the run's shards that are there; those that are made now are added."""
+    done: set[int]
+    """The shards that are there, of any run."""
+    left: Remaining
+
+
+def _rest_of(run: Run, config: GenerateConfig) -> _Rest:
+    """Work out what is left to make of a run, and check that it can be made."""
     if config.license:
         run.manifest.write_license(config.license)
     Ledger(run.manifest).compact()
-    so_far, new = Tally(len(run.set.classes)), Tally(len(run.set.classes))
+    so_far = Tally(len(run.set.classes))
     done = _committed(run, so_far)
     left = remaining(run.plan, done, config.task_slice)
     if left.tasks:
         run.manifest.check_index(run.info)
-    missing = left.shards.total()
-    _check_space(config, so_far, left)
-    _log.info("Run %d lacks %d of its %d shards.", run.info.number, missing, run.info.shards)
+    if so_far.total:  # what is left takes as much as what is there of its kind
+        sizes = {kind: so_far.kind_bytes[kind] / max(count, 1) for kind, count in so_far.samples.items()}
+        needed = sum(count * sizes[kind] for kind, count in left.samples.items())
+        check_room(config, needed, free_bytes(config.output))
+    _check_failures(run, config, so_far)
+    _log.info("Run %d lacks %d of its %d shards.", run.info.number, left.shards.total(), run.info.shards)
+    return _Rest(so_far, done, left)
+
+
+def _run_tasks(run: Run, config: GenerateConfig, rest: _Rest, progress: Progress | None) -> Tally:
+    """Have the tasks done that are left; return a tally of the new shards."""
+    so_far, left, new = rest.so_far, rest.left, Tally(len(run.set.classes))
     if progress:
-        progress.begin(so_far, so_far.total + left.samples.total(), so_far.shards + missing)
+        progress.begin(so_far, so_far.total + left.samples.total(), so_far.shards + left.shards.total())
     work = partial(produce_in, config.output, run.info.number, run.config.source, run.identity)
-    allowed = config.failures.of(run.info.num_images)
-    _check_failures(so_far, allowed)
     with closing(run_tasks(work, left.tasks, config.backend, config.jobs, config.address)) as results:
         for record in chain.from_iterable(results):
-            if record.shard not in done:
+            if record.shard not in rest.done:
                 so_far.add(record)
                 new.add(record)
                 _log.info("Committed %s: %d samples.", record.file, record.samples)
                 if progress:
                     progress.add(record)
-                _check_failures(so_far, allowed)
-    return _closed(run, config, so_far, new, started)
+                _check_failures(run, config, so_far)
+    return new
 
 
 def _closed(run: Run, config: GenerateConfig, so_far: Tally, new: Tally, started: float) -> Report:
     """Close the set if nothing is missing, and report on the run as it stands now: others may have added to it."""
     now = Tally(len(run.set.classes))
     there = _committed(run, now)
-    _check_failures(now, config.failures.of(run.info.num_images))
+    _check_failures(run, config, now)
     missing = [shard for shard in run.manifest.planned_shards() if shard not in there]
     is_complete = now.shards == run.info.shards
     if is_complete:
@@ -189,15 +216,8 @@ def _committed(run: Run, tally: Tally) -> set[int]:
     return shards
 
 
-def _check_space(config: GenerateConfig, tally: Tally, left: Remaining) -> None:
-    """Raise an error if the disk cannot hold the rest of a run, should it be like what there is of its kind."""
-    free = None if config.force or not tally.total else free_bytes(config.output)
-    needed = sum(count * tally.kind_bytes[kind] / max(tally.samples[kind], 1) for kind, count in left.samples.items())
-    if free is not None and needed > free:
-        raise too_little(config.output, needed, free)
-
-
-def _check_failures(tally: Tally, allowed: int) -> None:
+def _check_failures(run: Run, config: GenerateConfig, tally: Tally) -> None:
+    allowed = config.failures.of(run.info.num_images)
     if tally.unreadable > allowed:
         raise too_many_failures(tally.skipped, allowed)
 

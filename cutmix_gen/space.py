@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 
 from cutmix_gen.codecs.pillow import Header
-from cutmix_gen.config import ResolvedConfig
+from cutmix_gen.config import GenerateConfig, ResolvedConfig
 from cutmix_gen.draws import DrawKey, draw_originals
 from cutmix_gen.errors import SetError
 from cutmix_gen.images import PIXEL_BYTES, Images
@@ -61,10 +61,12 @@ def _nearest(output: Path) -> Path:
     return folder
 
 
-def too_little(output: Place, needed: float, free: int) -> SetError:
-    """Return the error that says so."""
-    return SetError(
-        f"The set needs about {size_text(needed)} more in {output}, but its disk has {size_text(free)} free. "
+def check_room(config: GenerateConfig, needed: float, free: int | None) -> None:
+    """Raise `SetError` if a set needs more bytes than are free; not where `--force` is given, or nobody can say."""
+    if config.force or free is None or needed <= free:
+        return
+    raise SetError(
+        f"The set needs about {size_text(needed)} more in {config.output}, but its disk has {size_text(free)} free. "
         "Free some, or give a folder on another disk, fewer --copies, a smaller --size or --quality; "
         "--force goes on all the same."
     )
@@ -92,11 +94,8 @@ def check_space(config: ResolvedConfig, sources: Sequence[Source], headers: list
         If there is too little room.
     """
     free = None if config.force else free_bytes(config.output)
-    if free is None or free + wanted.reclaimed >= _uncompressed(config, headers, wanted):
-        return
-    needed = _low_estimate(config, sources, wanted)
-    if needed > free + wanted.reclaimed:
-        raise too_little(config.output, needed, free)
+    if free is not None and free + wanted.reclaimed < _uncompressed(config, headers, wanted):
+        check_room(config, _low_estimate(config, sources, wanted), free + wanted.reclaimed)
 
 
 def _uncompressed(config: ResolvedConfig, headers: list[Header], wanted: Wanted) -> float:

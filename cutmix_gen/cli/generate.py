@@ -88,13 +88,12 @@ def _make(config: GenerateConfig, talk: _Talk) -> None:
 def _dry_run(config: GenerateConfig, talk: _Talk) -> None:
     from cutmix_gen.estimate import estimate  # noqa: PLC0415  each command imports what it needs
     from cutmix_gen.make import too_many_failures  # noqa: PLC0415  as above
-    from cutmix_gen.space import too_little  # noqa: PLC0415  as above
+    from cutmix_gen.space import check_room  # noqa: PLC0415  as above
 
     with Progress("samples", talk.progress, quiet=talk.quiet):
         expected = estimate(config)
     print_json(expected) if talk.as_json else say(estimate_lines(expected))
-    if expected.free is not None and not (expected.fits or config.force):
-        raise too_little(config.output, expected.bytes, expected.free)
+    check_room(config, expected.bytes, expected.free)
     if expected.stops:
         raise too_many_failures(expected.skipped, config.failures.of(expected.images))
     sys.exit(FOUND_WRONG if expected.skipped else 0)
