@@ -411,7 +411,10 @@ class Manifest:
             yield
 
     def _numbers(self, files: Numbered) -> list[int]:
-        names = (path.name for path in (self.root / files.folder).glob("*"))
+        try:
+            names = [path.name for path in (self.root / files.folder).iterdir()]
+        except (FileNotFoundError, NotADirectoryError):  # `glob` would pass over a folder that may not be read, too
+            return []
         return sorted(number for name in names if (number := files.number(name)) is not None)
 
 

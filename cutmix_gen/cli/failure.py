@@ -13,6 +13,8 @@ from cutmix_gen.errors import CutMixGenError, StorageError
 from cutmix_gen.machine import lack_of
 from cutmix_gen.storage import remedy_for
 
+_LOCKED = "Make it, and the folder that it lies in, readable and writable for you"
+
 
 def explained(error: Exception) -> Exception:
     """Return what is behind an error that is none of this program's own; or the error itself."""
@@ -35,11 +37,14 @@ def text_of(error: Exception) -> str:
 def _of_system(error: OSError, number: int) -> str:
     if isinstance(error, FileNotFoundError) and error.filename is None and _is_nowhere():
         return "The folder that the command was given in is gone. Change into one that exists: cd ..."
-    reason = os.strerror(number).lower()
+    reason = (error.strerror or os.strerror(number)).rstrip(".")
+    if "temporary directory" in reason:  # as `tempfile` says it
+        return f"{reason}. Give a folder that can be written to: TMPDIR=..."
     if error.filename is None:
         return f"The system refused what the work takes: {reason}. Give the same command again; --debug shows where."
     what = error.filename if isinstance(error.filename, int) else os.fsdecode(error.filename)
-    return f"{what} must be in reach, but that failed: {reason}. {remedy_for(number)}."
+    remedy = _LOCKED if isinstance(error, PermissionError) else remedy_for(number)
+    return f"{what} must be in reach, but that failed: {reason.lower()}. {remedy}, and give the same command again."
 
 
 def _was_printing(error: OSError) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import os
 import signal
 from types import FrameType
@@ -16,6 +17,7 @@ def can_be_stopped() -> None:
     for number in _STOPPING:
         if signal.getsignal(number) != signal.SIG_IGN:
             signal.signal(number, _interrupt)
+    atexit.register(_ignore_all)  # the first to be registered is the last to be called
 
 
 def has_ended() -> None:
@@ -36,7 +38,14 @@ def _come_too_late(_signal: int, _frame: FrameType | None) -> None:
 
 def _stop_at_next() -> None:
     for number in _STOPPING:
-        signal.signal(number, _stop)
+        if signal.getsignal(number) != signal.SIG_IGN:
+            signal.signal(number, _stop)
+
+
+def _ignore_all() -> None:
+    """When Python has put its own handlers away, a signal would end the process with another exit code."""
+    for number in _STOPPING:
+        signal.signal(number, signal.SIG_IGN)
 
 
 def _stop(_signal: int, _frame: FrameType | None) -> None:

@@ -76,4 +76,4 @@ def test_another_pipe_that_is_broken_is_an_error_that_is_said(monkeypatch, tmp_p
     monkeypatch.setattr(script, "snippet", broken)
     result = CliRunner().invoke(main, ["loader", str(tmp_path), "--framework", "torch"])
     assert result.exit_code == 1
-    assert result.stderr.startswith("Error: The system refused what the work takes: broken pipe. ")
+    assert result.stderr.startswith("Error: The system refused what the work takes: Broken pipe. ")

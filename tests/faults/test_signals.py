@@ -5,12 +5,14 @@ from __future__ import annotations
 import os
 import random
 import signal
+import subprocess
+import sys
 import time
 
 import pytest
 
-from tests.faults.runs import OPTIONS, check_goes_on, check_whole, records, temporary_files, wait_for
-from tests.sets import finish, kill_group, start
+from tests.faults.runs import OPTIONS, check_goes_on, check_whole, make, records, temporary_files, wait_for
+from tests.sets import finish, kill_group, start, tree
 
 MESSAGE = "Error: Interrupted. What is committed stays; the same command goes on from there.\n"
 
@@ -61,6 +63,56 @@ def test_asked_twice_a_run_ends_at_once(folder, expected, slow, tmp_path):
         assert "Traceback" not in errors
         check_whole(output, expected["parquet"])
     check_goes_on(folder, output, expected["parquet"])
+
+
+LATE = {
+    "returned": """
+import time
+from cutmix_gen.cli import main
+try:
+    main(prog_name="cutmix-gen")
+finally:
+    print("late", flush=True)
+    time.sleep(0.5)
+""",
+    "exiting": """
+import atexit, time
+from cutmix_gen.cli import main
+atexit.register(lambda: (print("late", flush=True), time.sleep(0.5)))
+main(prog_name="cutmix-gen")
+""",
+}
+"""Programs that take their time when the command has ended."""
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+@pytest.mark.parametrize(("arguments", "code"), [(["strategies"], 0), (["info", "nowhere"], 1)])
+@pytest.mark.parametrize("program", LATE)
+def test_a_signal_after_the_end_of_a_command_changes_nothing(program, number, arguments, code):
+    with subprocess.Popen(
+        [sys.executable, "-c", LATE[program], *arguments], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    ) as process:
+        while process.stdout.readline() != "late\n":
+            assert process.poll() is None
+        process.send_signal(number)
+        errors = finish(process, code)
+    assert errors.count("\n") == code
+    assert "Traceback" not in errors
+
+
+def test_a_run_that_is_asked_to_stop_about_its_end_is_finished_or_goes_on(folder, expected, slow, tmp_path):
+    chance = random.Random(8)
+    output = tmp_path / "out"
+    make(folder, output)
+    for _ in range(60 if slow else 6):
+        (output / "README.md").unlink()
+        process = start("generate", folder, output, *OPTIONS)
+        wait_for((output / "README.md").exists)
+        time.sleep(chance.uniform(0, 0.2))
+        process.send_signal(signal.SIGINT)
+        _, errors = process.communicate(timeout=60)
+        assert (process.returncode, errors) in [(0, ""), (130, MESSAGE)]
+    assert tree(output) == expected["parquet"]
 
 
 def test_a_run_under_nohup_outlives_its_terminal(folder, expected, tmp_path):
