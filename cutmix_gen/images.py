@@ -206,8 +206,10 @@ class Images:
             return LoadedImage(source, None, reason=reason_of(file))
         try:
             return self._decoded(source, file)
-        except Exception:
+        except Exception as error:
             self._check_room(file)
+            if isinstance(error, ImageError):
+                return LoadedImage(source, None, reason=reason_of(error))
         try:  # there is room, but was there before?
             return self._decoded(source, file)
         except Exception as error:

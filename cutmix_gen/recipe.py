@@ -14,12 +14,16 @@ import numpy.typing as npt
 from cutmix_gen.codecs import MAX_PIXELS, MOST_PIXELS
 from cutmix_gen.errors import RecipeError
 from cutmix_gen.facts import fits
+from cutmix_gen.machine import check_room, lack_of
 from cutmix_gen.masks import STRATEGIES, Mask, PatchMask, Strategy, make_strategy
 from cutmix_gen.ownership import Ownership, fill_frames, ownership, shares_within
 from cutmix_gen.parsing import parse_json
 from cutmix_gen.records import Box, Size, View
 
 T = TypeVar("T")
+
+_FOLLOWING = 64
+"""Bytes a pixel that a mask takes while it is made, at most: some arrays of float64."""
 
 _encode = json.JSONEncoder(separators=(",", ":")).encode
 
@@ -96,6 +100,8 @@ class Recipe:
         try:
             return step()
         except Exception as error:
+            if lack_of(error) is not None:
+                check_room(_FOLLOWING * self.size.width * self.size.height)
             raise RecipeError(
                 f"The recipe of a '{self.strategy}' sample cannot be followed: {type(error).__name__}: {error}"
             ) from error

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, ClassVar
 import numpy as np
 
 from cutmix_gen.codecs.strips import in_strips
+from cutmix_gen.errors import ImageError
 from cutmix_gen.records import Box, Pixels, Size
 
 if TYPE_CHECKING:
@@ -161,6 +162,12 @@ class Codec(ABC):
         """Return a crop of a decoded image at the target size; without a copy where it has that size already.
 
         The crop is in pixels of the full-size image, whatever the decoder shrank.
+
+        Raises
+        ------
+        ImageError
+            If an image that is next to a line would have to be held at the target's width and its own height: widths
+            are resized first.
         """
         source = decoded.source
         width, height = source.shape[1::-1] if isinstance(source, np.ndarray) else source.size
@@ -175,4 +182,10 @@ class Codec(ABC):
             crop.x2 * width / full.width,
             crop.y2 * height / full.height,
         )
+        between = round(target.width * (region[3] - region[1]))
+        if between > max(self.max_pixels, target.width * target.height):
+            raise ImageError(
+                f"{crop.width} x {crop.height} px cannot become {target}: that takes {between:,} pixels on the way, "
+                f"more than --max-pixels allows ({self.max_pixels:,})"
+            )
         return self.resize(source, region, target, interpolation)

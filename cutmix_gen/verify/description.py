@@ -10,6 +10,7 @@ from cutmix_gen.card import card_files
 from cutmix_gen.errors import CutMixGenError, SetError
 from cutmix_gen.layout import DATA, INDEXES, LEDGER, LICENSE, RECORDS, RUNS, DataFile
 from cutmix_gen.ledger import Ledger
+from cutmix_gen.machine import check_machine
 from cutmix_gen.manifest import Manifest, RunInfo
 from cutmix_gen.plan import Run
 from cutmix_gen.records import Problem
@@ -46,6 +47,7 @@ def check_runs(manifest: Manifest) -> tuple[Runs, list[Problem]]:
             if len(sound) == number - 1 and run.first_shard != next_shard:
                 raise SetError(f"its shards begin at {run.first_shard}, they must follow on {next_shard - 1}")
         except (CutMixGenError, OSError) as error:
+            check_machine(error)
             problems.append(Problem(RUNS.path(number), "", str(error), "description"))
             continue
         sound.append(run)

@@ -345,3 +345,16 @@ def test_images_of_a_pixel_or_two_are_encoded_and_decoded(codec, size, mode):
     for file_format in ("png",) if mode == "I;16" else ("png", "jpeg"):
         data = codec.encode(pixels, Encoding(file_format, 100, "420"))
         assert codec.decode(data, mode, whole).pixels.shape == pixels.shape
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_an_image_next_to_a_line_is_refused_before_memory_is_taken_for_it(codec, mode):
+    codec.max_pixels = 1_000_000
+    decoded = Decoded(
+        np.zeros((900_000, 1, *([3] if mode == "RGB" else [])), np.uint8), Size(1, 900_000), "png", False, False
+    )
+    with pytest.raises(
+        ImageError, match=r"1 x 900000 px cannot become 224 x 224: .* --max-pixels allows \(1,000,000\)"
+    ):
+        codec.fit(decoded, Box(0, 0, 1, 900_000), Size(224, 224), "bilinear")
+    assert codec.fit(decoded, Box(0, 0, 1, 4000), Size(224, 224), "bilinear").shape[:2] == (224, 224)
