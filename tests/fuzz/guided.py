@@ -18,6 +18,8 @@ from tests.fuzz.mutation import MOST_BYTES, mutated
 
 _OWN_SHARE = 0.3
 """Of the inputs, those that libFuzzer changes by itself."""
+_FRESH_SHARE = 0.5
+"""Those that are made of a seed: changes upon changes hardly leave a file that is read to its end."""
 
 
 def run(job: Job, read: Callable[[str, int, Any, bytes], None]) -> None:
@@ -39,6 +41,8 @@ def run(job: Job, read: Callable[[str, int, Any, bytes], None]) -> None:
 
     def changed(data: bytes, size: int, seed: int) -> bytes:
         rng = Random(seed)
+        if rng.random() < _FRESH_SHARE:
+            data = rng.choice(seeds)
         data = (
             atheris.Mutate(data, len(data) + 64)
             if rng.random() < _OWN_SHARE
