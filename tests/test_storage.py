@@ -5,17 +5,19 @@ import hashlib
 import os
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cutmix_gen.errors import OutputError
+from cutmix_gen.errors import OutputError, UsageError
 from cutmix_gen.storage import (
     AtomicFile,
     local,
     new_folder,
     one_at_a_time,
+    parse_place,
     path_bytes,
     path_text,
     put_bytes,
@@ -276,3 +278,14 @@ def test_a_file_that_goes_while_its_folder_is_listed_hides_no_other(tmp_path, mo
 
     monkeypatch.setattr("cutmix_gen.storage.os.scandir", lambda _: Listing(found))
     assert {name: stamp.size for name, stamp in stamps(tmp_path).items()} == {"a": 5, "c": 5}
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["", "a\x00b", "\ud800", "x" * 5000, "x/" * 1000, "file:///a%00b", Path("a\x00b"), 7, None, b"x", ["x"], 10**5000],
+    ids=lambda text: type(text).__name__,
+)
+def test_what_no_file_system_takes_for_a_path_is_refused(text):
+    with pytest.raises(UsageError) as error:
+        parse_place(text)
+    assert len(str(error.value)) < 300

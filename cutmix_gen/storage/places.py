@@ -19,6 +19,8 @@ Place: TypeAlias = Union[Path, "ObjectPath"]
 
 _LONGEST = 4096
 """Bytes of a path, with the zero at its end (PATH_MAX of Linux)."""
+_DEEPEST = 256
+"""Folders in each other: `pathlib` makes them by calling itself, and Python stops at a thousand calls."""
 _IS_URI = re.compile(r"(?P<scheme>[a-z][a-z0-9+.-]+)://", re.ASCII | re.IGNORECASE)
 _SCHEME = r"(?:s3[an]?|gs|gcs|hdfs|viewfs|abfss?|wasbs?|https?|file|fsspec\+[a-z0-9+.-]+)"
 _LIKE_URI = re.compile(rf"\s*(?P<scheme>{_SCHEME})(:|//)|[^/]*:/+[^@]*:[^@]*@", re.ASCII | re.IGNORECASE)
@@ -48,7 +50,10 @@ def parse_place(text: str | Place) -> Place:
     if not isinstance(text, str | Path):
         return _checked_object(text)
     if not text or not _can_be_path(str(text)):
-        raise UsageError(f"A folder or file must have a path or a URI, but it is '{brief(hide_secrets(str(text)))}'.")
+        raise UsageError(
+            f"A folder or file must have a path or a URI, of {_LONGEST - 1:,} bytes at most, but it is "
+            f"'{brief(hide_secrets(str(text)))}'."
+        )
     uri = _IS_URI.match(text) if isinstance(text, str) else None
     if uri is None:
         _check_no_uri(text)
@@ -74,7 +79,7 @@ def _can_be_path(text: str) -> bool:
     """Tell whether a file system takes a text for a path: one of any bytes but zero (PEP 383), and not too many."""
     try:
         path = os.fsencode(text)
-        return b"\0" not in path and len(path) < _LONGEST
+        return b"\0" not in path and len(path) < _LONGEST and path.count(b"/") < _DEEPEST
     except UnicodeEncodeError:
         return False
 
