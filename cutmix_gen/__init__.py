@@ -9,20 +9,20 @@ from typing import TYPE_CHECKING, Any
 from cutmix_gen.version import __version__
 
 if TYPE_CHECKING:
-    from cutmix_gen.batch import cutmix
     from cutmix_gen.config import GenerateConfig
-    from cutmix_gen.cropping import relabel
-    from cutmix_gen.make import generate
-    from cutmix_gen.reader import open_dataset
+    from cutmix_gen.dataset.reader import open_dataset
+    from cutmix_gen.generation.make import generate
+    from cutmix_gen.mixing.batch import cutmix
+    from cutmix_gen.mixing.relabel import relabel
 
 __all__ = ["GenerateConfig", "__version__", "cutmix", "generate", "open_dataset", "relabel"]
 
 _HOME = {
     "GenerateConfig": "config",
-    "cutmix": "batch",
-    "generate": "make",
-    "open_dataset": "reader",
-    "relabel": "cropping",
+    "cutmix": "mixing.batch",
+    "generate": "generation.make",
+    "open_dataset": "dataset.reader",
+    "relabel": "mixing.relabel",
 }
 
 

@@ -6,7 +6,9 @@ import json
 import math
 import re
 import tomllib
-from typing import Any
+from collections.abc import Callable, Iterable
+from types import NoneType
+from typing import Any, get_args, get_origin
 
 MOST_BYTES = 64 << 20
 """Of JSON: names of a million classes are less. What is made of a text takes some ten times its size."""
@@ -200,3 +202,37 @@ def _inside(value: Any) -> Any:
 _PART = r"""(?:[\w-]++|"(?:[^"\\\n]|\\.)*+"|'[^'\n]*+')"""
 _LONG_KEY = re.compile(rf"(?<![\w-])(?:{_PART}[ \t]*+\.[ \t]*+){{{MOST_DEPTH}}}")
 """A dotted key of many parts, bare or in quotes."""
+
+_WHOLE = 1 << 53
+"""Whole numbers are below this: what JSON carries between any two programs (RFC 8259, section 6)."""
+
+
+def fits(value: Any, hint: Any) -> bool:
+    """Tell whether a value of JSON is of a type; numbers are finite, and whole ones neither negative nor huge.
+
+    >>> fits([1, 2], list[int]), fits([1, "2"], list[int]), fits(-1, int), fits(True, int)
+    (True, False, False, False)
+    """
+    check = _CHECKS.get(hint)
+    if check is not None:
+        return check(value)
+    origin, args = get_origin(hint), get_args(hint)
+    if origin in (list, tuple):
+        return isinstance(value, list | tuple) and _all_fit(value, args[0])
+    if origin is dict:
+        return isinstance(value, dict) and (args[1] is Any or _all_fit(value.values(), args[1]))
+    return isinstance(value, hint)
+
+
+def _all_fit(values: Iterable[Any], hint: Any) -> bool:
+    check = _CHECKS.get(hint)
+    return all(map(check, values)) if check else all(fits(each, hint) for each in values)
+
+
+_CHECKS: dict[Any, Callable[[Any], bool]] = {
+    int: lambda value: type(value) is int and 0 <= value < _WHOLE,
+    float: lambda value: type(value) in (int, float) and math.isfinite(value),
+    bool: lambda value: type(value) is bool,
+    str: lambda value: type(value) is str,
+    NoneType: lambda value: value is None,
+}

@@ -14,7 +14,7 @@ import numpy as np
 import pyarrow.parquet as pq
 from PIL import Image
 
-from cutmix_gen.seals import sealed
+from cutmix_gen.dataset.sealed_json import sealed
 
 
 def make_folder(root: Path, per_class: int = 40, classes: int = 3, size: tuple[int, int] = (32, 24)) -> Path:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from cutmix_gen.seals import is_sealed, sealed
+from cutmix_gen.dataset.sealed_json import is_sealed, sealed
 from tests.fuzz import mending
 from tests.fuzz.child import Job
 from tests.fuzz.planted import READERS

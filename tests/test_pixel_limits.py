@@ -17,12 +17,12 @@ import pytest
 from click.testing import CliRunner
 
 from cutmix_gen import GenerateConfig, generate, open_dataset
+from cutmix_gen.checking import verify
+from cutmix_gen.checking.replay import replay
 from cutmix_gen.cli import main
 from cutmix_gen.errors import SetError
-from cutmix_gen.replay import replay
-from cutmix_gen.report import write_report
 from cutmix_gen.storage import sha256
-from cutmix_gen.verify import verify
+from cutmix_gen.visualize.report import write_report
 from tests.sets import make_folder, reseal
 
 SIDE = 20_000

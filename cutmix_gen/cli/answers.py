@@ -6,12 +6,12 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from cutmix_gen.verify import Verification
+    from cutmix_gen.checking import Verification
 
 ANSWERS = {
-    "generate": ("cutmix_gen.records.Report", "cutmix_gen.cli.answers.Output"),
-    "generate --dry-run": ("cutmix_gen.estimate.Estimate",),
-    "info": ("cutmix_gen.describe.Description",),
+    "generate": ("cutmix_gen.generation.make.Report", "cutmix_gen.cli.answers.Output"),
+    "generate --dry-run": ("cutmix_gen.generation.estimate.Estimate",),
+    "info": ("cutmix_gen.dataset.describe.Description",),
     "verify": ("cutmix_gen.cli.answers.Verified", "cutmix_gen.cli.answers.Repaired"),
     "convert": ("cutmix_gen.cli.answers.Converted",),
     "export": ("cutmix_gen.cli.answers.Exported",),

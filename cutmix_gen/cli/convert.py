@@ -29,7 +29,7 @@ def command(
     Example:
       cutmix-gen convert out out-tars --format webdataset
     """
-    from cutmix_gen.conversion import convert_set  # noqa: PLC0415  each command imports what it needs
+    from cutmix_gen.exports.convert import convert_set  # noqa: PLC0415  each command imports what it needs
 
     place = parse_place(new)
     with Progress("shards", progress, quiet=quiet) as shown:

@@ -30,7 +30,7 @@ def command(
     Example:
       cutmix-gen export out images --format imagefolder
     """
-    from cutmix_gen.exporting import export_set  # noqa: PLC0415  each command imports what it needs
+    from cutmix_gen.exports.export import export_set  # noqa: PLC0415  each command imports what it needs
 
     with Progress("shards", progress, quiet=quiet) as shown:
         samples = export_set(output, folder, form, jobs, shown)

@@ -5,9 +5,9 @@ from __future__ import annotations
 import click
 
 from cutmix_gen.cli.options import OUT, card_options, say
+from cutmix_gen.cli.wording import count_text
 from cutmix_gen.errors import CutMixGenError
 from cutmix_gen.storage import Place
-from cutmix_gen.words import count_text
 
 
 @click.command("finalize")
@@ -20,7 +20,7 @@ def command(output: Place, license_name: str, sidecars: bool) -> None:
     Example:
       cutmix-gen finalize out
     """
-    from cutmix_gen.make import finalize as run_finalize  # noqa: PLC0415  each command imports what it needs
+    from cutmix_gen.dataset.finalize import finalize as run_finalize  # noqa: PLC0415  each command imports what it needs
 
     missing = run_finalize(output, license_name=license_name, sidecars=sidecars)
     if missing:

@@ -14,13 +14,13 @@ from cutmix_gen.cli.options import FOUND_WRONG, PLACE, config_options, json_opti
 from cutmix_gen.cli.progress import Progress, talk_options
 from cutmix_gen.cli.sections import SectionedCommand
 from cutmix_gen.cli.settings import settings_lines, with_file
+from cutmix_gen.cli.wording import estimate_lines, report_lines
 from cutmix_gen.config import GenerateConfig
 from cutmix_gen.storage import Place
-from cutmix_gen.words import estimate_lines, report_lines
 
 if TYPE_CHECKING:
-    from cutmix_gen.records import ShardRecord, Skip
-    from cutmix_gen.tally import Tally
+    from cutmix_gen.dataset.records import ShardRecord, Skip
+    from cutmix_gen.dataset.tally import Tally
 
 
 @click.command("generate", cls=SectionedCommand)
@@ -74,7 +74,7 @@ class _Talk:
 
 
 def _make(config: GenerateConfig, talk: _Talk) -> None:
-    from cutmix_gen.make import generate as run_generate  # noqa: PLC0415  each command imports what it needs
+    from cutmix_gen.generation.make import generate as run_generate  # noqa: PLC0415  each command imports what it needs
 
     with _GenerateProgress(talk.progress, quiet=talk.quiet) as progress:
         report = run_generate(config, progress)
@@ -86,9 +86,9 @@ def _make(config: GenerateConfig, talk: _Talk) -> None:
 
 
 def _dry_run(config: GenerateConfig, talk: _Talk) -> None:
-    from cutmix_gen.estimate import estimate  # noqa: PLC0415  each command imports what it needs
-    from cutmix_gen.make import too_many_failures  # noqa: PLC0415  as above
-    from cutmix_gen.space import check_room  # noqa: PLC0415  as above
+    from cutmix_gen.generation.estimate import estimate  # noqa: PLC0415  each command imports what it needs
+    from cutmix_gen.generation.make import too_many_failures  # noqa: PLC0415  as above
+    from cutmix_gen.generation.space import check_room  # noqa: PLC0415  as above
 
     with Progress("samples", talk.progress, quiet=talk.quiet):
         expected = estimate(config)

@@ -36,6 +36,6 @@ def command(output: Place, picture: Place, rows: int, columns: int, max_pixels: 
       cutmix-gen grid out --class cat --class dog --rows 2
     """
     check_not_own(picture, output)
-    from cutmix_gen.grid import Choice, draw_grid  # noqa: PLC0415  each command imports what it needs
+    from cutmix_gen.visualize.grid import Choice, draw_grid  # noqa: PLC0415  each command imports what it needs
 
     write_picture(draw_grid(output, Choice(**choice), rows, columns, max_pixels), picture)

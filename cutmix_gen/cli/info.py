@@ -9,16 +9,15 @@ from typing import TYPE_CHECKING
 
 import click
 
+from cutmix_gen.cli.columns import bar, fitted, width_of
 from cutmix_gen.cli.options import FOUND_WRONG, OUT, json_option, print_json
-from cutmix_gen.columns import bar, fitted, width_of
-from cutmix_gen.quantities import size_text
+from cutmix_gen.cli.wording import animated_lines, count_text, lost_file_lines, skips_lines
 from cutmix_gen.storage import Place
-from cutmix_gen.text import printable
-from cutmix_gen.words import animated_lines, count_text, lost_file_lines, skips_lines
+from cutmix_gen.text import printable, size_text
 
 if TYPE_CHECKING:
-    from cutmix_gen.describe import Description, RunState
-    from cutmix_gen.manifest import RunInfo
+    from cutmix_gen.dataset.describe import Description, RunState
+    from cutmix_gen.dataset.info import RunInfo
 
 _PIPED = 200
 """Columns where there is no terminal: names are whole."""
@@ -41,7 +40,7 @@ def command(output: Place, all_classes: bool, as_json: bool) -> None:
       cutmix-gen info out
       cutmix-gen info out --json | jq .samples
     """
-    from cutmix_gen.describe import describe  # noqa: PLC0415  each command imports what it needs
+    from cutmix_gen.dataset.describe import describe  # noqa: PLC0415  each command imports what it needs
 
     description = describe(output)
     if as_json:

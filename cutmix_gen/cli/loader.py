@@ -6,7 +6,7 @@ import click
 
 from cutmix_gen.cli.options import OUT, NearestChoice
 from cutmix_gen.cli.outputs import check_not_own, output_option, write_output
-from cutmix_gen.loaders import LOADERS
+from cutmix_gen.exports.loaders import LOADERS
 from cutmix_gen.storage import Place
 
 
@@ -24,7 +24,7 @@ def command(output: Place, framework: str, file: Place | None) -> None:
     Example:
       cutmix-gen loader out --framework torch -o train.py
     """
-    from cutmix_gen.loaders.script import snippet  # noqa: PLC0415  each command imports what it needs
+    from cutmix_gen.exports.loaders.script import snippet  # noqa: PLC0415  each command imports what it needs
 
     script = snippet(output, framework)
     if file is None:

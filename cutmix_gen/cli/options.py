@@ -12,14 +12,14 @@ import click
 from click.shell_completion import CompletionItem
 
 from cutmix_gen.cli.reading import read_lines
+from cutmix_gen.cli.wording import option_fields, summary, value_text
 from cutmix_gen.codecs import MAX_PIXELS, MOST_PIXELS
 from cutmix_gen.config import GenerateConfig
 from cutmix_gen.errors import UsageError, did_you_mean
-from cutmix_gen.masks import STRATEGIES
+from cutmix_gen.mixing.strategies import STRATEGIES
 from cutmix_gen.ranges import JOBS, SEED, Range
 from cutmix_gen.storage import Place, parse_place
 from cutmix_gen.text import brief, printable_lines
-from cutmix_gen.words import option_fields, summary, value_text
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 

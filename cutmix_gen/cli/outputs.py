@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 
 import click
 
-from cutmix_gen.layout import is_own
+from cutmix_gen.dataset.layout import is_own
 from cutmix_gen.storage import STDOUT, Place, is_stdout, is_stream, parse_place, put_output, real_place
 
 Command = TypeVar("Command", bound=Callable[..., Any])

@@ -39,7 +39,7 @@ def shape_options(command: Command) -> Command:
 
 def _check_name(place: Place) -> None:
     """Refuse a file that is no picture by its name before anything is drawn."""
-    from cutmix_gen.drawing.files import picture_format  # noqa: PLC0415  each command imports what it needs
+    from cutmix_gen.visualize.drawing.files import picture_format  # noqa: PLC0415  each command imports what it needs
 
     picture_format(_picture_name(place))
 
@@ -58,6 +58,6 @@ def check_outside(picture: Place, source: Place) -> None:
 
 def write_picture(picture: Image.Image, place: Place) -> None:
     """Write a picture, whole or not at all, and say where."""
-    from cutmix_gen.drawing import encode_picture  # noqa: PLC0415  each command imports what it needs
+    from cutmix_gen.visualize.drawing import encode_picture  # noqa: PLC0415  each command imports what it needs
 
     write_output(place, encode_picture(picture, _picture_name(place)), f": {picture.width:,} x {picture.height:,} px")

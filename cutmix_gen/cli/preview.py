@@ -10,9 +10,9 @@ from click.core import ParameterSource
 
 from cutmix_gen.cli.options import FOUND_WRONG, SRC, mixing_options, say
 from cutmix_gen.cli.pictures import check_outside, picture_option, shape_options, write_picture
+from cutmix_gen.cli.wording import skips_lines
 from cutmix_gen.config import GenerateConfig
 from cutmix_gen.storage import Place
-from cutmix_gen.words import skips_lines
 
 
 @click.command("preview")
@@ -36,7 +36,7 @@ def command(source: Place, picture: Place, rows: int, columns: int, explain: boo
         raise click.UsageError("--columns would have no effect: --explain shows one sample a row. Leave it out.")
     check_outside(picture, source)
     config = GenerateConfig(source=source, output=source, **options)
-    from cutmix_gen.preview import draw_preview  # noqa: PLC0415  each command imports what it needs
+    from cutmix_gen.visualize.preview import draw_preview  # noqa: PLC0415  each command imports what it needs
 
     preview = draw_preview(config, rows, columns, explain=explain)
     write_picture(preview.picture, picture)

@@ -17,8 +17,7 @@ from typing import Any, Self, TypeVar
 
 import click
 
-from cutmix_gen.quantities import time_text
-from cutmix_gen.text import printable, printable_lines
+from cutmix_gen.text import printable, printable_lines, time_text
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 

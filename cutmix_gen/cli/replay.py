@@ -29,11 +29,13 @@ def command(output: Place, key: str, source: Place | None, picture: Place | None
     """
     if picture is not None:
         check_not_own(picture, output)
-    from cutmix_gen.replay import Replayer  # noqa: PLC0415  each command imports what it needs
+    from cutmix_gen.checking.replay import Replayer  # noqa: PLC0415  each command imports what it needs
 
     replayer = Replayer(output, source, max_pixels)
     result = replayer.replay(replayer.dataset.find(key))
     tell(f"{key}: {'the same bytes again' if result.same else result.problem}.", picture)
     if picture is not None:
-        write_picture(replayer.draw(key), picture)
+        from cutmix_gen.visualize.explain import draw_replay  # noqa: PLC0415  seldom asked for
+
+        write_picture(draw_replay(replayer, key), picture)
     sys.exit(0 if result.same else FOUND_WRONG)

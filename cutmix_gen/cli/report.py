@@ -6,8 +6,8 @@ import click
 
 from cutmix_gen.cli.options import OUT, max_pixels_option, seed_option
 from cutmix_gen.cli.outputs import check_not_own, output_option, tell
-from cutmix_gen.quantities import size_text
 from cutmix_gen.storage import Place
+from cutmix_gen.text import size_text
 
 
 @click.command("report")
@@ -27,7 +27,7 @@ def command(output: Place, file: Place, seed: int, max_pixels: int) -> None:
       cutmix-gen report out -o report.html
     """
     check_not_own(file, output)
-    from cutmix_gen.report import write_report  # noqa: PLC0415  each command imports what it needs
+    from cutmix_gen.visualize.report import write_report  # noqa: PLC0415  each command imports what it needs
 
     size = write_report(output, file, seed, max_pixels=max_pixels)
     tell(f"Wrote {file}, {size_text(size)}.", file)

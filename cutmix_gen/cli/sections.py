@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import click
 
-from cutmix_gen.masks import STRATEGIES, Strategy
-from cutmix_gen.words import option_fields, summary, value_text
+from cutmix_gen.cli.wording import option_fields, summary, value_text
+from cutmix_gen.mixing.strategies import STRATEGIES, Strategy
 
 SECTIONS = {
     "What to make": ("format", "copies", "num_samples", "originals", "pairs", "split", "shard_size", "seed"),

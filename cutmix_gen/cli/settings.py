@@ -15,8 +15,8 @@ from click.core import ParameterSource
 from cutmix_gen.cli.reading import read_bytes, read_lines
 from cutmix_gen.cli.sections import SECTIONS
 from cutmix_gen.config import GenerateConfig
+from cutmix_gen.config.option import checked
 from cutmix_gen.errors import UsageError, did_you_mean
-from cutmix_gen.option import checked
 from cutmix_gen.parsing import ParseError, parse_json, parse_toml
 from cutmix_gen.text import brief
 

@@ -6,8 +6,8 @@ import click
 
 from cutmix_gen.cli.options import PLACE, say, seed_option
 from cutmix_gen.cli.pictures import check_outside, picture_option, write_picture
+from cutmix_gen.cli.wording import strategy_lines
 from cutmix_gen.storage import Place
-from cutmix_gen.words import strategy_lines
 
 
 @click.command("strategies")
@@ -28,6 +28,6 @@ def command(source: Place | None, picture: Place | None, seed: int) -> None:
         say(strategy_lines())
         return
     check_outside(picture, source)
-    from cutmix_gen.gallery import draw_gallery  # noqa: PLC0415  each command imports what it needs
+    from cutmix_gen.visualize.gallery import draw_gallery  # noqa: PLC0415  each command imports what it needs
 
     write_picture(draw_gallery(source, seed), picture)

@@ -20,9 +20,9 @@ from cutmix_gen.cli.options import (
     seed_option,
 )
 from cutmix_gen.cli.progress import Progress, talk_options
+from cutmix_gen.cli.wording import verification_lines
 from cutmix_gen.ranges import SAMPLES
 from cutmix_gen.storage import Place
-from cutmix_gen.words import verification_lines
 
 
 @click.command("verify")
@@ -66,9 +66,9 @@ def command(
     """
     if source is not None and not count:
         raise click.UsageError("--source is where --replay N finds the sources. Give both, or neither.")
-    from cutmix_gen.verify import Replays  # noqa: PLC0415  each command imports what it needs
-    from cutmix_gen.verify import repair as run_repair  # noqa: PLC0415
-    from cutmix_gen.verify import verify as run_verify  # noqa: PLC0415
+    from cutmix_gen.checking import Replays  # noqa: PLC0415  each command imports what it needs
+    from cutmix_gen.checking import repair as run_repair  # noqa: PLC0415
+    from cutmix_gen.checking import verify as run_verify  # noqa: PLC0415
 
     replays = Replays(count, seed, source) if count else None
     with Progress("checks" if count else "shards", progress, quiet=quiet) as shown:

@@ -11,7 +11,7 @@ import numpy as np
 
 from cutmix_gen.codecs.strips import in_strips
 from cutmix_gen.errors import ImageError
-from cutmix_gen.records import Box, Pixels, Size
+from cutmix_gen.shapes import Box, Pixels, Size
 
 if TYPE_CHECKING:
     from PIL.Image import Image

@@ -10,7 +10,7 @@ from PIL import Image
 
 from cutmix_gen.codecs.strips import in_strips
 from cutmix_gen.errors import ImageError
-from cutmix_gen.records import Pixels
+from cutmix_gen.shapes import Pixels
 
 GRAY = frozenset({"1", "L", "LA"})
 DEEP = frozenset({"I", "I;16", "I;16L", "I;16B", "I;16N"})

@@ -13,7 +13,7 @@ from cutmix_gen.codecs.guard import guarded, too_large
 from cutmix_gen.codecs.modes import has_transparency, pixels_of
 from cutmix_gen.errors import ImageError
 from cutmix_gen.machine import check_room
-from cutmix_gen.records import Pixels, Size
+from cutmix_gen.shapes import Pixels, Size
 
 FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "GIF", "TIFF", "PPM")
 """The formats that are opened at all, told from a file's content; none of them runs a program or a script."""

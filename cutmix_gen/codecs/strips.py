@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from cutmix_gen.records import Pixels
+from cutmix_gen.shapes import Pixels
 
 if TYPE_CHECKING:
     from PIL.Image import Image

@@ -20,7 +20,7 @@ from PIL.Image import Image
 from cutmix_gen.codecs.base import Decoded, Encoding, Reduce, Region
 from cutmix_gen.codecs.pillow import PillowCodec
 from cutmix_gen.machine import lack_of
-from cutmix_gen.records import Pixels, Size
+from cutmix_gen.shapes import Pixels, Size
 
 _COLORSPACE = {"RGB": "RGB", "L": "GRAY"}
 _OWN_MODE = {"YCbCr": "RGB", "RGB": "RGB", "Gray": "L", "GRAY": "L"}

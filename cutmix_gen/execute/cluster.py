@@ -16,10 +16,9 @@ from importlib import import_module
 from typing import Any, Generic, TypeVar
 
 from cutmix_gen.errors import CutMixGenError, MachineError, WorkerError
-from cutmix_gen.execute import CLUSTERS
-from cutmix_gen.libraries import library_versions
+from cutmix_gen.execute.engines import CLUSTERS
 from cutmix_gen.storage import hide_passwords
-from cutmix_gen.version import __version__
+from cutmix_gen.version import __version__, library_versions
 
 Result = TypeVar("Result")
 

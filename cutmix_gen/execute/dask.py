@@ -8,8 +8,8 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any, TypeVar
 
-from cutmix_gen.execute import workers_for
 from cutmix_gen.execute.cluster import CONNECT, Cluster, Outcome, check_reachable, engine_module, run_on, unreachable
+from cutmix_gen.execute.engines import workers_for
 
 Result = TypeVar("Result")
 

@@ -14,7 +14,7 @@ from threading import Thread
 from typing import Any, TypeVar
 
 from cutmix_gen.errors import WorkerError
-from cutmix_gen.execute import workers_for
+from cutmix_gen.execute.engines import workers_for
 from cutmix_gen.execute.memory import keep_memory
 from cutmix_gen.machine import check_room, lack_of
 

@@ -9,8 +9,8 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any, TypeVar
 
 from cutmix_gen.errors import WorkerError
-from cutmix_gen.execute import workers_for
 from cutmix_gen.execute.cluster import Cluster, Outcome, check_reachable, engine_module, run_on
+from cutmix_gen.execute.engines import workers_for
 from cutmix_gen.storage import hide_passwords
 
 Result = TypeVar("Result")

@@ -7,8 +7,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import ClassVar
 
-from cutmix_gen.layout import ShardName
-from cutmix_gen.records import Rows, RowSchema
+from cutmix_gen.dataset.layout import ShardName
+from cutmix_gen.shards.rows import Rows, RowSchema
 
 
 class Export(ABC):

@@ -12,9 +12,9 @@ from pathlib import Path
 from typing import Any, ClassVar
 from unicodedata import normalize
 
+from cutmix_gen.dataset.layout import ShardName
 from cutmix_gen.exports.base import Export
-from cutmix_gen.layout import ShardName
-from cutmix_gen.records import Row, Rows, RowSchema
+from cutmix_gen.shards.rows import Row, Rows, RowSchema
 from cutmix_gen.storage import checked_name, is_name
 
 _log = logging.getLogger(__name__)

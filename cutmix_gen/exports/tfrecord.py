@@ -10,11 +10,10 @@ from typing import Any, ClassVar
 
 import numpy as np
 
+from cutmix_gen.dataset.layout import ShardName
 from cutmix_gen.errors import UsageError
 from cutmix_gen.exports.base import Export
-from cutmix_gen.fields import FIELDS, Field
-from cutmix_gen.layout import ShardName
-from cutmix_gen.records import Row, Rows, RowSchema
+from cutmix_gen.shards.rows import FIELDS, Field, Row, Rows, RowSchema
 from cutmix_gen.storage import checked_name
 
 _MASK = 0xA282EAD8

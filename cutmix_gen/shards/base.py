@@ -10,9 +10,10 @@ from typing import ClassVar, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
+import pyarrow as pa
 
 from cutmix_gen.errors import SetError
-from cutmix_gen.records import Rows, RowSchema
+from cutmix_gen.shards.rows import Rows, RowSchema
 
 _KEY = re.compile(r"[A-Za-z0-9_-]{1,96}")
 
@@ -131,3 +132,17 @@ class ShardFormat(ABC):
         SetError
             If the file is no such shard.
         """
+
+
+DAMAGES = (
+    pa.ArrowException,
+    OSError,
+    ValueError,
+    KeyError,
+    TypeError,
+    IndexError,
+    OverflowError,
+    RecursionError,
+    MemoryError,
+)
+"""What readers raise on bytes that are no shard."""

@@ -18,13 +18,11 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from cutmix_gen.errors import SetError
-from cutmix_gen.fields import Field, fields_of
 from cutmix_gen.machine import check_machine
-from cutmix_gen.records import Rows, RowSchema
-from cutmix_gen.shards.base import ShardFormat, ShardLabels, ShardReader, ShardWriter
-from cutmix_gen.shards.damage import DAMAGES
+from cutmix_gen.shards.base import DAMAGES, ShardFormat, ShardLabels, ShardReader, ShardWriter
 from cutmix_gen.shards.footer import ColumnChunk, column_chunks
-from cutmix_gen.shards.pages import Chunk, PlainPages, image_chunk
+from cutmix_gen.shards.parquet_pages import Chunk, PlainPages, image_chunk
+from cutmix_gen.shards.rows import Field, Rows, RowSchema, fields_of
 from cutmix_gen.storage import regular
 
 _ENOUGH_ROWS, _ENOUGH_BYTES = 100, 2 << 20

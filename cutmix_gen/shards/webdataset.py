@@ -13,22 +13,11 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from cutmix_gen.errors import SetError
-from cutmix_gen.fields import FIELDS, Field
 from cutmix_gen.machine import check_machine
 from cutmix_gen.parsing import parse_json
-from cutmix_gen.records import Rows, RowSchema
-from cutmix_gen.shards.base import ShardFormat, ShardLabels, ShardReader, ShardWriter
-from cutmix_gen.shards.damage import DAMAGES
-from cutmix_gen.shards.tar import (
-    BLOCK,
-    END,
-    Member,
-    members_between,
-    members_of,
-    padded,
-    read_header,
-    tar_blocks,
-)
+from cutmix_gen.shards.base import DAMAGES, ShardFormat, ShardLabels, ShardReader, ShardWriter
+from cutmix_gen.shards.rows import FIELDS, Field, Rows, RowSchema
+from cutmix_gen.shards.tar import BLOCK, END, Member, members_between, members_of, padded, read_header, tar_blocks
 from cutmix_gen.storage import regular
 
 _WRITTEN = 64

@@ -16,10 +16,10 @@ from typing import NamedTuple, TypeVar
 from cutmix_gen.errors import IrregularFileError
 from cutmix_gen.storage.folders import is_empty, new_folder
 from cutmix_gen.storage.local import AtomicFile, alone, held, one_at_a_time, remedy_for, remove_local_leftovers, writing
-from cutmix_gen.storage.names import checked_digest, checked_name, is_digest, is_name, path_bytes, path_text
 from cutmix_gen.storage.outputs import STDOUT, is_stdout, is_stream, write_stream
+from cutmix_gen.storage.path_text import checked_digest, checked_name, is_digest, is_name, path_bytes, path_text
 from cutmix_gen.storage.places import Place, hide_passwords, hide_secrets, is_local, parse_place, place_beside
-from cutmix_gen.storage.sources import check_below, open_source, read_file, regular, regular_status, source_path
+from cutmix_gen.storage.regular_files import open_source, read_file, regular, regular_status
 
 __all__ = [
     "STDOUT",
@@ -54,18 +54,14 @@ __all__ = [
     "put_output",
     "read_ahead",
     "read_bytes",
-    "read_source",
     "real_place",
     "regular",
     "remedy_for",
     "remove_leftovers",
     "sha256",
-    "source_path",
     "stamps",
     "writing",
 ]
-
-_ANY_SIZE = 1 << 62
 
 
 class Stamp(NamedTuple):
@@ -81,28 +77,6 @@ Item = TypeVar("Item")
 Result = TypeVar("Result")
 
 
-def read_source(root: Place, path: str, limit: int = _ANY_SIZE) -> bytes:
-    """Return the bytes of the source image at a path as `path_text` writes it, below root.
-
-    Of a source that is larger than the limit, one byte more than that is read.
-
-    Raises
-    ------
-    OSError
-        If there is no regular file, or the path leads out of root.
-    """
-    name = path_bytes(path)
-    check_below(name)
-    if not isinstance(root, Path):
-        return (root / os.fsdecode(name)).read_bytes(limit)
-    try:
-        return read_file(source_path(root, name), limit)
-    except NotADirectoryError:  # the path goes on inside of a shard
-        from cutmix_gen.storage.members import read_member  # noqa: PLC0415  most sources are files
-
-        return read_member(root, name, limit)
-
-
 def read_ahead(read: Callable[[Item], Result], items: Sequence[Item], root: Place) -> Iterator[Result]:
     """Call a function that reads for each item, and give what it returns in their order.
 
@@ -112,7 +86,7 @@ def read_ahead(read: Callable[[Item], Result], items: Sequence[Item], root: Plac
     if is_local(root):
         yield from map(read, items)
         return
-    from cutmix_gen.storage.ahead import in_threads  # noqa: PLC0415  local runs need none of it
+    from cutmix_gen.storage.read_ahead import in_threads  # noqa: PLC0415  local runs need none of it
 
     yield from in_threads(read, items)
 

@@ -15,9 +15,9 @@ from pathlib import Path
 
 from cutmix_gen.errors import SetError, StorageError
 from cutmix_gen.storage.local import AtomicFile
-from cutmix_gen.storage.names import checked_digest
 from cutmix_gen.storage.objects import ObjectPath
-from cutmix_gen.storage.sources import open_source
+from cutmix_gen.storage.path_text import checked_digest
+from cutmix_gen.storage.regular_files import open_source
 
 _OTHERS = 0o077
 """What others may do with a folder, in its mode."""

@@ -19,12 +19,12 @@ from pathlib import Path
 import click
 import numpy as np
 
-from cutmix_gen.begin import begin
 from cutmix_gen.config import GenerateConfig
-from cutmix_gen.index import SourceIndex, write_index
-from cutmix_gen.listing import Listing
-from cutmix_gen.plan import Plan
-from cutmix_gen.source import Scan, fingerprint
+from cutmix_gen.dataset.plan import Plan
+from cutmix_gen.dataset.source_index import SourceIndex, write_index
+from cutmix_gen.generation.begin import begin
+from cutmix_gen.sources.listing import Listing
+from cutmix_gen.sources.scan import Scan, fingerprint
 from tests.benchmarks.data import TINY
 from tests.benchmarks.measure import Watch, run
 

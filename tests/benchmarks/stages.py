@@ -23,29 +23,33 @@ from typing import Any
 import click
 import pyarrow as pa
 
-from cutmix_gen.begin import begin
 from cutmix_gen.config import GenerateConfig
+from cutmix_gen.dataset.run import Run
 from cutmix_gen.execute.memory import keep_memory
-from cutmix_gen.plan import Run
+from cutmix_gen.generation.begin import begin
 from tests.benchmarks.works import WORKS, Work
 
 _BORDERS = {
-    "find the sources in the index": ["plan:Run.sources"],
-    "read": ["images:read_source"],
+    "find the sources in the index": ["dataset.run:Run.sources"],
+    "read": ["sources.images:read_source"],
     "decode": ["codecs.pillow:PillowCodec.decode", "codecs.turbo:TurboCodec.decode"],
     "crop, resize": ["codecs.base:Codec.fit"],
-    "draw, realise": ["draws:CopyDraws.__init__", "draws:CopyDraws.boxes", "draws:CopyDraws.draw"],
-    "count shares": ["draws:ownership"],
-    "mix": ["images:Images.mix", "images:Images.paste"],
+    "draw, realise": [
+        "generation.draws:CopyDraws.__init__",
+        "generation.draws:CopyDraws.boxes",
+        "generation.draws:CopyDraws.draw",
+    ],
+    "count shares": ["generation.draws:ownership"],
+    "mix": ["sources.images:Images.mix", "sources.images:Images.paste"],
     "encode": ["codecs.pillow:PillowCodec.encode", "codecs.turbo:TurboCodec.encode"],
-    "recipe": ["recipe:RecipeWriter.mixed", "recipe:RecipeWriter.original"],
-    "rows, labels": ["samples:SampleMaker._rows"],
-    "count for the record": ["produce:_Output._count"],
+    "recipe": ["mixing.recipe:RecipeWriter.mixed", "mixing.recipe:RecipeWriter.original"],
+    "rows, labels": ["generation.sample_maker:SampleMaker._rows"],
+    "count for the record": ["generation.task:_Output._count"],
     "write": ["shards.parquet:_ParquetWriter.write", "shards.webdataset:_TarWriter.write"],
     "close the shard": ["shards.parquet:_ParquetWriter.close", "shards.webdataset:_TarWriter.close"],
-    "hash": ["produce:sha256"],
+    "hash": ["generation.task:sha256"],
     "flush, rename": ["storage:AtomicFile.commit"],
-    "record": ["manifest:Manifest.commit"],
+    "record": ["dataset.manifest:Manifest.commit"],
 }
 """Stage to the functions that are it, as `module:name` below `cutmix_gen`."""
 _REST = "everything else"
@@ -153,7 +157,7 @@ def _config(work: Work, data: Path, images: int, shard_format: str, codec: str) 
 
 
 def _work(run: Run, clock: Clock) -> int:
-    from cutmix_gen.produce import produce  # noqa: PLC0415  its names are wrapped by now
+    from cutmix_gen.generation.task import produce  # noqa: PLC0415  its names are wrapped by now
 
     produce(run, 0)  # libraries load at the first touch, which is not what a sample costs
     clock.wall.clear()

@@ -17,7 +17,7 @@ _PROGRAM = [sys.executable, "-m", "cutmix_gen"]
 _PLAN = """
 import sys, time, json
 from pathlib import Path
-from cutmix_gen.begin import begin
+from cutmix_gen.generation.begin import begin
 from cutmix_gen.config import GenerateConfig
 started = time.perf_counter()
 begin(GenerateConfig(source=Path(sys.argv[1]), output=Path(sys.argv[2])))

@@ -8,7 +8,7 @@ from click.testing import CliRunner
 
 from cutmix_gen.cli import main
 from cutmix_gen.cli.sections import SECTIONS
-from cutmix_gen.masks import STRATEGIES
+from cutmix_gen.mixing.strategies import STRATEGIES
 
 
 def help_of(*command: str, width: int = 80) -> str:

@@ -24,9 +24,9 @@ from hypothesis import strategies as st
 from cutmix_gen.cli import main
 from cutmix_gen.cli.settings import settings_lines
 from cutmix_gen.config import GenerateConfig
+from cutmix_gen.dataset.plan import Plan
 from cutmix_gen.errors import UsageError
-from cutmix_gen.masks import STRATEGIES
-from cutmix_gen.plan import Plan
+from cutmix_gen.mixing.strategies import STRATEGIES
 from tests.sets import make_folder
 
 SECONDS = 20

@@ -13,7 +13,7 @@ import pytest
 from click.testing import CliRunner
 
 from cutmix_gen.cli import main
-from cutmix_gen.columns import width_of
+from cutmix_gen.cli.columns import width_of
 from tests.sets import make_folder
 
 NAMES = ("class-0", "猫", "\x1b[31mred", "a name of a class that is so long that no terminal has room for it, not one")

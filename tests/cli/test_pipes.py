@@ -10,7 +10,7 @@ import pytest
 from click.testing import CliRunner
 
 from cutmix_gen.cli import main
-from cutmix_gen.loaders import script
+from cutmix_gen.exports.loaders import script
 from tests.sets import make_folder
 
 SIGPIPE = 128 + 13

@@ -10,7 +10,7 @@ from PIL import Image, ImageOps, JpegImagePlugin
 
 from cutmix_gen.codecs import MODES, Decoded, Encoding
 from cutmix_gen.errors import ImageError
-from cutmix_gen.records import Box, Size
+from cutmix_gen.shapes import Box, Size
 from tests.images import exif_orientation, file_of, noise, photo, pixels_in, raw_png, with_segments
 
 ORIENTATIONS = range(1, 9)

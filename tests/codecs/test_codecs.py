@@ -6,7 +6,7 @@ from cutmix_gen import codecs
 from cutmix_gen.codecs import CODECS, best_codec, make_codec
 from cutmix_gen.codecs.pillow import peek
 from cutmix_gen.errors import UsageError
-from cutmix_gen.records import Size
+from cutmix_gen.shapes import Size
 from tests.images import file_of, noise
 
 

@@ -13,8 +13,8 @@ from PIL import Image, ImageFile
 from cutmix_gen.codecs import CODECS, MAX_PIXELS, make_codec
 from cutmix_gen.codecs.guard import guarded
 from cutmix_gen.errors import ImageError
-from cutmix_gen.images import reason_of
-from cutmix_gen.records import Size
+from cutmix_gen.shapes import Size
+from cutmix_gen.sources.images import reason_of
 from tests import corpus
 from tests.images import file_of, noise, photo
 

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from cutmix_gen.codecs import MODES, Encoding, make_codec
-from cutmix_gen.records import Size
+from cutmix_gen.shapes import Size
 from tests.images import exif_orientation, file_of, noise, photo, pixels_in, with_segments
 
 PILLOW, TURBO = make_codec("pillow"), make_codec("turbo")

@@ -14,8 +14,9 @@ from click.testing import CliRunner
 from cutmix_gen import GenerateConfig
 from cutmix_gen.cli import main
 from cutmix_gen.errors import SetError, UsageError, WorkerError
-from cutmix_gen.execute import CLUSTERS, cluster, run_tasks
+from cutmix_gen.execute import cluster, run_tasks
 from cutmix_gen.execute.cluster import ATTEMPTS, Attempt, Cluster, check_reachable, run_on, unreachable
+from cutmix_gen.execute.engines import CLUSTERS
 
 
 class Threads(Cluster):

@@ -15,8 +15,9 @@ from pathlib import Path
 import pytest
 
 from cutmix_gen.errors import WorkerError
-from cutmix_gen.execute import CLUSTERS, run_tasks
+from cutmix_gen.execute import run_tasks
 from cutmix_gen.execute.cluster import ATTEMPTS
+from cutmix_gen.execute.engines import CLUSTERS
 from tests.sets import finish, kill_group, make_folder, start, tree
 
 pytestmark = [

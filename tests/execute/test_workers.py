@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from cutmix_gen.execute import workers_for
+from cutmix_gen.execute.engines import workers_for
 from tests.sets import make_folder
 
 

@@ -12,7 +12,7 @@ from typing import Any
 import pyarrow.parquet as pq
 
 from cutmix_gen import GenerateConfig, generate
-from cutmix_gen.records import Report
+from cutmix_gen.generation.make import Report
 from tests.sets import tree
 
 OPTIONS = ("--copies", "2", "--shard-size", "20", "--jobs", "2")

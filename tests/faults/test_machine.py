@@ -20,7 +20,7 @@ from tests.sets import make_folder, tree
 LIMITED = """
 import re, resource, sys
 from pathlib import Path
-import cutmix_gen.cli.generate, cutmix_gen.make
+import cutmix_gen.cli.generate, cutmix_gen.generation.make
 from cutmix_gen.codecs import best_codec, make_codec
 make_codec(best_codec())
 taken = int(re.search(r"VmSize:\\s+(\\d+)", Path("/proc/self/status").read_text())[1]) << 10

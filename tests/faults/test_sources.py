@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from cutmix_gen import GenerateConfig
-from cutmix_gen.begin import begin
-from cutmix_gen.verify import verify
+from cutmix_gen.checking import verify
+from cutmix_gen.generation.begin import begin
 from tests.faults.runs import make, records, wait_for
 from tests.sets import finish, make_folder, rows, start, tree
 

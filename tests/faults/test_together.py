@@ -8,10 +8,10 @@ import sys
 
 import pytest
 
+from cutmix_gen.dataset.manifest import Manifest
 from cutmix_gen.errors import SetError
-from cutmix_gen.exporting import export_set
 from cutmix_gen.exports import EXPORTS
-from cutmix_gen.manifest import Manifest
+from cutmix_gen.exports.export import export_set
 from tests.faults.runs import OPTIONS, check_whole, make, records, wait_for
 from tests.sets import finish, kill_group, start, tree
 
@@ -193,7 +193,7 @@ def test_of_the_conversions_of_two_sets_at_once_one_is_refused(folder, tmp_path)
 
 HOLDER = """
 import pathlib, sys
-from cutmix_gen.manifest import Manifest
+from cutmix_gen.dataset.manifest import Manifest
 with Manifest(pathlib.Path(sys.argv[1])).beginning():
     print(flush=True)
     sys.stdin.read()

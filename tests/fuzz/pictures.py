@@ -6,10 +6,11 @@ from io import BytesIO
 from pathlib import Path
 
 from cutmix_gen import GenerateConfig
-from cutmix_gen.archives import scan_source
 from cutmix_gen.codecs.pillow import peek
-from cutmix_gen.images import Images
-from cutmix_gen.records import Box, Size, Source, View
+from cutmix_gen.dataset.records import Source
+from cutmix_gen.shapes import Box, Size, View
+from cutmix_gen.sources.images import Images
+from cutmix_gen.sources.shard_sources import scan_source
 from cutmix_gen.storage import path_text
 from tests.fuzz.reading import FINE, SKIP, Make, Reader, choice
 

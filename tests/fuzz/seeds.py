@@ -15,9 +15,10 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from PIL import Image
 
-from cutmix_gen import GenerateConfig, generate, ledger
-from cutmix_gen.manifest import Manifest
-from cutmix_gen.masks import STRATEGIES
+from cutmix_gen import GenerateConfig, generate
+from cutmix_gen.dataset import ledger
+from cutmix_gen.dataset.manifest import Manifest
+from cutmix_gen.mixing.strategies import STRATEGIES
 from tests.fuzz.reading import CORPUS
 from tests.images import exif_orientation, file_of
 from tests.sets import reseal

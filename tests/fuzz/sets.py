@@ -12,15 +12,15 @@ from pathlib import Path
 from click.testing import CliRunner
 
 from cutmix_gen import generate, open_dataset
+from cutmix_gen.checking import repair, verify
+from cutmix_gen.checking.replay import Replayer
 from cutmix_gen.cli import main
-from cutmix_gen.conversion import convert_set
-from cutmix_gen.exporting import export_set
-from cutmix_gen.manifest import Manifest
-from cutmix_gen.replay import Replayer
-from cutmix_gen.seals import sealed
+from cutmix_gen.dataset.manifest import Manifest
+from cutmix_gen.dataset.sealed_json import sealed
+from cutmix_gen.exports.convert import convert_set
+from cutmix_gen.exports.export import export_set
 from cutmix_gen.shards import shard_format
 from cutmix_gen.storage import sha256
-from cutmix_gen.verify import repair, verify
 from tests.fuzz.reading import CORPUS, FINE, FOUND, OWN, Make, Reader, choice
 from tests.fuzz.seeds import set_config
 

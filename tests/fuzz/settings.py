@@ -9,10 +9,10 @@ from click.testing import CliRunner
 from cutmix_gen import GenerateConfig, relabel
 from cutmix_gen.cli import main
 from cutmix_gen.cli.settings import read_settings
-from cutmix_gen.decide import New, decide
-from cutmix_gen.pairing import Census
-from cutmix_gen.plan import quota_plan
-from cutmix_gen.recipe import parse_recipe
+from cutmix_gen.dataset.run import quota_plan
+from cutmix_gen.generation.decide import New, decide
+from cutmix_gen.mixing.pairing import Census
+from cutmix_gen.mixing.recipe import parse_recipe
 from tests.fuzz.reading import CORPUS, FINE, FOUND, Make, Reader
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from cutmix_gen import GenerateConfig, generate, open_dataset
-from cutmix_gen.exporting import export_set
+from cutmix_gen.exports.export import export_set
 from tests.sets import make_folder
 
 pytestmark = [pytest.mark.loaders, pytest.mark.filterwarnings("ignore")]  # what other packages warn of is theirs

@@ -11,7 +11,7 @@ import pytest
 from PIL import Image
 
 from cutmix_gen import GenerateConfig, generate, open_dataset
-from cutmix_gen.exporting import export_set
+from cutmix_gen.exports.export import export_set
 from tests.sets import make_folder
 
 pytestmark = pytest.mark.filterwarnings("ignore")  # what other packages warn of is theirs

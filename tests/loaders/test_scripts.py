@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from cutmix_gen import GenerateConfig, generate
-from cutmix_gen.loaders.script import snippet
+from cutmix_gen.exports.loaders.script import snippet
 from cutmix_gen.shards import SHARD_FORMATS
 from tests.sets import make_folder
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from cutmix_gen import GenerateConfig, generate, open_dataset
-from cutmix_gen.verify import Replays, verify
+from cutmix_gen.checking import Replays, verify
 from tests.images import file_of, noise
 
 pytestmark = [pytest.mark.loaders, pytest.mark.filterwarnings("ignore")]  # what other packages warn of is theirs

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import numpy as np
 
-from cutmix_gen.labels import dominant_class, soft_labels
-from cutmix_gen.records import Rows, RowSchema
+from cutmix_gen.mixing.labels import dominant_class, soft_labels
 from cutmix_gen.shards import ShardFormat
+from cutmix_gen.shards.rows import Rows, RowSchema
 from tests.images import file_of, noise
 
 PLAIN = RowSchema(("cat", "dog", "owl"), 2, True, "png")

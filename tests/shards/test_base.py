@@ -7,8 +7,8 @@ import hashlib
 import pytest
 
 from cutmix_gen.errors import SetError
-from cutmix_gen.records import RowSchema
 from cutmix_gen.shards import SHARD_FORMATS, shard_format
+from cutmix_gen.shards.rows import RowSchema
 from tests.shards.rows import PLAIN, SCHEMAS, SPARSE, THREE, assert_same_rows, joined, make_rows, write_shard
 
 

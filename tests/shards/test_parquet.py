@@ -10,8 +10,8 @@ import pyarrow.parquet as pq
 import pytest
 
 from cutmix_gen.errors import SetError
-from cutmix_gen.records import RowSchema
 from cutmix_gen.shards import shard_format
+from cutmix_gen.shards.rows import RowSchema
 from tests.shards.rows import PLAIN, SCHEMAS, SPARSE, THREE, make_rows, write_shard
 
 FORMAT = shard_format("parquet")

@@ -10,7 +10,7 @@ import pytest
 from cutmix_gen.errors import SetError
 from cutmix_gen.shards import SHARD_FORMATS, shard_format
 from cutmix_gen.shards.footer import column_chunks
-from cutmix_gen.shards.pages import PlainPages, image_chunk
+from cutmix_gen.shards.parquet_pages import PlainPages, image_chunk
 from tests.shards.rows import PLAIN, SCHEMAS, SPARSE, assert_same_rows, make_rows
 
 

@@ -15,8 +15,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from cutmix_gen.errors import SetError
-from cutmix_gen.records import RowSchema
 from cutmix_gen.shards import shard_format
+from cutmix_gen.shards.rows import RowSchema
 from cutmix_gen.shards.tar import tar_headers
 from tests.shards.rows import PLAIN, SCHEMAS, SPARSE, THREE, make_rows, write_shard
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 
 from cutmix_gen import GenerateConfig, generate
-from cutmix_gen.describe import describe
+from cutmix_gen.checking import verify
+from cutmix_gen.dataset.describe import describe
 from cutmix_gen.storage import parse_place
-from cutmix_gen.verify import verify
 from tests.sets import finish, start, tree
 from tests.stores.conftest import OPTIONS, SETTINGS, without_place
 

@@ -1,0 +1,1 @@
+"""Pure NumPy: who is mixed with whom, masks, labels, recipes; nothing here knows files."""

@@ -1,0 +1,1 @@
+"""The images that people have: finding, reading and decoding them."""

@@ -1,0 +1,1 @@
+"""Pictures of samples, and the page on a set."""
