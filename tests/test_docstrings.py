@@ -18,6 +18,6 @@ def test_the_examples_in_docstrings_are_true(name):
 
 def test_there_are_examples():
     examples = [
-        doctest.DocTestFinder().find(importlib.import_module(f"cutmix_gen.{name}")) for name in ("batch", "quantities")
+        doctest.DocTestFinder().find(importlib.import_module(f"cutmix_gen.{name}")) for name in ("mixing.batch", "text")
     ]
     assert all(any(test.examples for test in tests) for tests in examples)
