@@ -86,7 +86,7 @@ def read_ahead(read: Callable[[Item], Result], items: Sequence[Item], root: Plac
     if is_local(root):
         yield from map(read, items)
         return
-    from cutmix_gen.storage.read_ahead import in_threads  # noqa: PLC0415  local runs need none of it
+    from cutmix_gen.storage.reading_ahead import in_threads  # noqa: PLC0415  local runs need none of it
 
     yield from in_threads(read, items)
 

@@ -13,7 +13,7 @@ import pytest
 from cutmix_gen import GenerateConfig, generate
 from cutmix_gen.errors import StorageError
 from cutmix_gen.storage import objects, parse_place, put_bytes, read_ahead
-from cutmix_gen.storage import read_ahead as ahead
+from cutmix_gen.storage import reading_ahead as ahead
 from tests.sets import finish, kill_group, start
 from tests.stores.conftest import OPTIONS, SECRETS, SETTINGS, SHARDS, without_place
 from tests.stores.proxy import KINDS, Trouble
