@@ -1,4 +1,4 @@
-"""Names and reasons from outside, made fit for a line of text."""
+"""Texts for people: names and reasons from outside made fit for a line, sizes and times in words."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The version, alone in its module so that packaging can read it without importing anything."""
+"""The version of this program, and those of the libraries that decide about the bytes."""
 
 from __future__ import annotations
 
